@@ -1,0 +1,150 @@
+#pragma once
+// One replica's data of one partition: a clock and the rows it speaks of. The data model of
+// docs/data-model.md (its executable form is tests/model/data_model.py, class Replica); every rule named
+// there is kept here and nowhere else.
+//
+// Writes come in two steps: a mutator looks at the rows and returns a Delta (delta mutators, Almeida et al.,
+// 2018), which changes nothing; apply() merges a delta, own or foreign. Deltas may be applied in any order,
+// with duplicates and gaps.
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "crdt/base/ids.h"
+#include "crdt/base/placement.h"
+#include "crdt/base/result.h"
+#include "crdt/delta.h"
+#include "crdt/digest.h"
+#include "crdt/dot_set.h"
+#include "crdt/hlc.h"
+#include "crdt/rows.h"
+
+namespace atolldb::crdt {
+
+inline constexpr size_t kKeyBytesMax = 480;
+inline constexpr size_t kElementBytesMax = 64u << 10;
+inline constexpr size_t kValueBytesMax = 16u << 20;
+
+enum class Type : uint8_t { none = 0, string = 1, set = 2 };
+
+// What a plain read shows.
+struct Shown {
+  Type type = Type::none;
+  Bytes value;          // of a string; a sum is its decimal digits
+  uint32_t hidden = 0;  // siblings and values of other types behind what is shown
+};
+
+// All that one replica holds of a key: for `inspect` and the multi-value view.
+struct Sibling {
+  Dot dot;
+  Hlc hlc;
+  Bytes value;
+};
+struct RunningTotal {
+  Dot dot;               // of its last add
+  uint64_t started = 0;  // the counter it started at
+  std::string sum;       // decimal, up to 128 bits
+  uint64_t baseline_counter = 0;
+  std::string baseline;  // decimal; empty = none
+};
+struct Inspection {
+  Type type = Type::none;
+  std::vector<Sibling> siblings;  // winner first
+  std::vector<RunningTotal> totals;
+  std::vector<std::pair<Bytes, std::vector<Dot>>> elements;  // at most `elements_max`
+  uint64_t element_count = 0;
+  std::vector<Sibling> journal;  // values that were overwritten unseen
+  DotSet context;                // kept contexts of the key's rows together
+};
+
+// What a mutator found. No delta: there is nothing to do (DEL of an absent key), and the answer is a read.
+struct Mutation {
+  std::optional<Delta> delta;
+  int64_t count = 0;  // elements added or removed, keys deleted
+  Bytes value;        // of an add: the new sum in decimal
+};
+
+class Replica {
+ public:
+  // `rows` outlives the replica. A new replica is empty; restore() brings one back.
+  Replica(PartitionId partition, const Placement& placement, Rows& rows);
+
+  PartitionId partition() const;
+  const DotSet& clock() const;
+
+  // State that is kept beside the rows at a checkpoint (clock and tree leaves), and back. Errc::corrupt,
+  // Errc::version.
+  Bytes encode_state() const;
+  Status restore(BytesView state);
+  // Forgets everything: empty clock, empty tree. The caller has erased the rows.
+  void reset();
+
+  // -- reading
+  Result<Shown> read(BytesView key);  // Errc::overflow: the sum leaves 64 bits
+  // Members in row order, at most `limit`, from `after` (a row id that an earlier call returned; empty = from
+  // the start).
+  struct Members {
+    std::vector<Bytes> elements;
+    Bytes next;  // empty: that was all
+  };
+  Result<Members> members(BytesView key, BytesView after, size_t limit);  // Errc::wrong_type
+  Result<bool> contains(BytesView key, BytesView element);
+  Inspection inspect(BytesView key, size_t elements_max);
+
+  // -- writing: each returns the delta that the update is. `dot` is fresh, `hlc` its stamp. Sizes are checked
+  // here (Errc::too_large), types as ATOLL's section 3 (Errc::wrong_type), numbers (Errc::invalid,
+  // Errc::overflow).
+  Result<Mutation> set(BytesView key, BytesView value, const Dot& dot, Hlc hlc);
+  Result<Mutation> del(BytesView key, const Dot& dot, Hlc hlc);
+  Result<Mutation> add(BytesView key, int64_t amount, const Dot& dot, Hlc hlc);
+  Result<Mutation> sadd(BytesView key, const std::vector<BytesView>& elements, const Dot& dot, Hlc hlc);
+  Result<Mutation> srem(BytesView key, const std::vector<BytesView>& elements, const Dot& dot, Hlc hlc);
+  // A set over the siblings that `named` lists (live dots; of a total its start and sum); the rest is left
+  // standing.
+  Result<Mutation> set_with_context(BytesView key, BytesView value, const NamedContext& named, const Dot& dot,
+                                    Hlc hlc);
+
+  // -- merging
+  // False: every dot of it was known and nothing changed. The caller has checked ready().
+  bool apply(const Delta& delta);
+  // Rule 13: an add joins only behind the same actor's add before it.
+  bool ready(const Delta& delta) const;
+
+  // -- digests over live rows, kept with every change
+  Digest digest() const;
+  Digest leaf(uint32_t leaf) const;
+
+  // -- complete exchange, sender's side: while a scan runs, rows keep what the clock from before it does not
+  // cover. Scans may overlap; each is named by its number.
+  struct Scan {
+    uint64_t number = 0;
+    DotSet clock;  // as it was before the scan began
+  };
+  Scan begin_scan();
+  // The next units behind `cursor` (empty = from the start), about `bytes_max` of them, encoded for
+  // receive(). A range that is empty on the sender's side is spoken for too. A last chunk has an empty
+  // `next`.
+  struct Chunk {
+    Bytes units;
+    Bytes next;
+  };
+  Chunk scan(uint64_t number, BytesView cursor, size_t bytes_max);
+  void end_scan(uint64_t number);
+
+  // -- receiver's side. One exchange at a time; begin_pull abandons an earlier one. The sender's clock counts
+  // for a range once the range has arrived, and is joined at the end.
+  void begin_pull(const DotSet& sender_clock);
+  // Merges one chunk in order. Errc::corrupt changes nothing. True: that was the last one and the clock has
+  // been joined.
+  Result<bool> receive(BytesView cursor, const Chunk& chunk);
+  void abandon_pull();
+  bool pulling() const;
+  // Partial repair: the units of one chunk without their sender's clock.
+  Status repair(BytesView units);
+};
+
+}  // namespace atolldb::crdt

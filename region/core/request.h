@@ -1,0 +1,88 @@
+#pragma once
+// What a client asks of a node, and what it is told. The wire form is in request_codec.h
+// (docs/formats/client.md); the client library and the daemon share both.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "crdt/base/bytes.h"
+#include "crdt/base/ids.h"
+#include "crdt/base/result.h"
+
+namespace atolldb::region {
+
+inline constexpr uint8_t kClientProtocolVersion = 1;
+inline constexpr uint32_t kDeadlineDefaultMs = 5'000;
+inline constexpr uint32_t kDeadlineMaxMs = 600'000;
+
+// Persistent: numbers are never reused or renumbered.
+enum class Op : uint8_t {
+  ping = 1,
+  get = 2,
+  set = 3,
+  del = 4,
+  add = 5,       // amount, may be negative
+  sadd = 6,      // args: elements
+  srem = 7,      // args: elements
+  smembers = 8,  // args[0]: cursor, empty = from the start; a page of members and the next cursor come back
+  sismember = 9,
+  scard = 10,
+  route = 11,    // who coordinates this key's partition, and under which epoch
+  inspect = 32,  // all that this node holds of the key, as JSON; never forwarded
+  status = 33,   // the node's state, as JSON
+  digest = 34,   // digests of every partition that this node holds, as JSON
+  scan = 35,     // keys that this node holds: args[0] cursor; a page of keys and the next cursor come back
+  cut = 48,      // args: region names; links from this node's region to them carry nothing until healed
+  heal = 49,     // args: region names; none = all
+};
+
+// Names one increment so that a retry counts once (docs/decisions/0005-request-ids.md). It names the region,
+// the epoch that the client knew when it made it, and a nonce. `made_ms` orders ids for forgetting them.
+struct RequestId {
+  RegionId region{};
+  Epoch epoch;
+  uint64_t made_ms = 0;
+  uint64_t nonce = 0;
+  friend auto operator<=>(const RequestId&, const RequestId&) = default;
+};
+
+struct Request {
+  uint64_t correlation = 0;  // chosen by the client, repeated in the response
+  Op op = Op::ping;
+  Bytes key;
+  Bytes value;
+  std::vector<Bytes> args;
+  int64_t amount = 0;
+  std::optional<RequestId> id;
+  uint32_t attempt = 1;    // of this id: 1 the first time it leaves the client, more for every retry
+  uint8_t r = 0, w = 0;    // 0 = the topology's
+  bool local = false;      // R=1 at exactly this node, stale and marked so
+  bool forwarded = false;  // by a node of the region: not forwarded again
+  uint32_t deadline_ms = kDeadlineDefaultMs;
+};
+
+enum class Outcome : uint8_t {
+  done = 0,
+  rejected = 1,  // certainly nothing happened, and nothing of it will
+  unknown = 2,   // it may have happened or may yet; retry with the same request id where there is one
+};
+
+struct Response {
+  uint64_t correlation = 0;
+  Outcome outcome = Outcome::done;
+  Errc code = Errc::invalid;  // when not done
+  std::string message;        // when not done: a sentence for a person
+  bool found = false;         // get, sismember: there is a value
+  bool stale = false;         // answered below the topology's R
+  Bytes value;  // get, add (decimal), inspect, status, digest (JSON); smembers and scan: next cursor
+  std::vector<Bytes> values;  // smembers, scan
+  int64_t number = 0;         // del, sadd, srem: how many
+  uint32_t hidden = 0;        // get: siblings behind the value
+  Epoch epoch;               // of the partition, where the answering node knows it: names the next request id
+  NodeNumber coordinator{};  // of the partition, where known
+  NodeNumber node{};         // who answered
+};
+
+}  // namespace atolldb::region

@@ -1,0 +1,118 @@
+#pragma once
+// The one door to a node's disk: commit a batch and hear when it is durable; read a row; walk a range; read
+// the log from a position. Two stores stand behind it: DiskStore (log, memtable, checkpoints into LMDB) and
+// MemoryStore (its twin, which loses at a crash what was not synced).
+//
+// Contract
+// - One thread, the protocol loop, calls everything here. Log writer and checkpointer are the store's own
+// threads; what
+//   they finish is collected by poll().
+// - A batch is visible to get() and walk() when commit() returns, and durable when poll() says so. What must
+// not be said
+//   before it is durable waits for that.
+// - Rows and meta entries are state; log records are history. After a crash the rows and meta are those of
+// the last
+//   checkpoint, and recover() hands out the log records that came after it, in order, for the caller to apply
+//   again.
+// - Row keys are compared as bytes. They begin with the partition, two bytes big-endian (crdt/row_key.h).
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "crdt/base/bytes.h"
+#include "crdt/base/result.h"
+
+namespace atolldb::storage {
+
+// A place in a node's log: bytes since the log's first byte. Never reused, never decreasing over restarts of
+// one disk.
+struct LogPosition {
+  uint64_t value = 0;
+  friend constexpr auto operator<=>(LogPosition, LogPosition) = default;
+};
+
+inline constexpr size_t kRecordBytesMax = 20u << 20;  // a value of 16 MiB with all that it carries
+inline constexpr size_t kRowKeyBytesMax = 509;        // LMDB's 511, less the chunk number
+
+struct Batch {
+  struct Change {
+    Bytes key;
+    std::optional<Bytes> value;  // nothing = erase
+  };
+  std::vector<Bytes> records;  // appended to the log in this order
+  std::vector<Change> rows;    // applied after the records, in this order
+  std::vector<Change> meta;    // small named entries beside the rows: request ids, journal cursors
+  bool empty() const { return records.empty() && rows.empty() && meta.empty(); }
+};
+
+enum class Found : unsigned char {
+  no,
+  yes,
+  damaged,  // the bytes are there and their checksum is wrong; nothing of them is handed out
+};
+
+struct Events {
+  LogPosition durable;           // everything below is synced
+  bool checkpoint_done = false;  // since the last poll()
+  std::optional<Error>
+      failed;  // an fsync or checkpoint failed in a way that cannot be answered for: stop the node
+};
+
+struct Usage {
+  uint64_t log_bytes = 0;       // of kept segments
+  uint64_t memtable_bytes = 0;  // active and frozen
+  uint64_t map_bytes = 0;       // used in LMDB
+  uint64_t records = 0, syncs = 0,
+           checkpoints = 0;  // since start; records / syncs is the group commit's size
+};
+
+class Store {
+ public:
+  using RowVisitor = std::function<bool(BytesView key, BytesView value)>;  // false ends the walk
+  using RecordVisitor = std::function<bool(LogPosition at, BytesView record)>;
+
+  virtual ~Store() = default;
+
+  // Called once, before anything else. `apply` is given the log records behind the last checkpoint in order,
+  // and may commit row and meta changes (batches without records) for each; `old` the kept records before it,
+  // which streams may still need. All that is handed out has been synced again before recover() returns.
+  virtual Status recover(const RecordVisitor& old, const RecordVisitor& apply) = 0;
+
+  // The positions at which the batch's records begin, one for each; a record is durable when Events::durable
+  // is above it. Errc::full: the disk or both memtables are full, and nothing was changed. Errc::too_large: a
+  // record over kRecordBytesMax. Errc::io: the log failed; the node must stop.
+  virtual Result<std::vector<LogPosition>> commit(Batch&& batch) = 0;
+
+  virtual Found get(BytesView row_key, Bytes& value) = 0;
+  // Rows with from <= key < to, in order, one state throughout; the visitor must not change the store. False
+  // when a damaged row was met (it is skipped and the walk goes on).
+  virtual bool walk(BytesView from, BytesView to, const RowVisitor& visit) = 0;
+  virtual Found get_meta(BytesView key, Bytes& value) = 0;
+  virtual bool walk_meta(BytesView from, BytesView to, const RowVisitor& visit) = 0;
+
+  // One record, synced or not. Errc::not_found: its segment has been dropped.
+  virtual Result<Bytes> read_log(LogPosition at) = 0;
+  virtual LogPosition log_begin() const = 0;  // the oldest record kept
+  virtual LogPosition log_end() const = 0;    // where the next record goes
+  // Segments whose records are all below `keep_from` may go once checkpointed.
+  virtual void release_log(LogPosition keep_from) = 0;
+
+  // True when the active memtable is full enough that a checkpoint should begin. begin_checkpoint freezes it
+  // together with `meta`, the state that must be read back with exactly these rows (clocks, trees). False
+  // when one is still running.
+  virtual bool wants_checkpoint() const = 0;
+  virtual bool begin_checkpoint(std::vector<Batch::Change>&& meta) = 0;
+  // True while commit() takes writes. False: both memtables or the disk are full; callers answer BUSY and go
+  // on reading.
+  virtual bool has_room() const = 0;
+
+  virtual Events poll() = 0;
+  virtual int event_fd()
+      const = 0;  // readable when poll() has news; -1 where there are no threads (MemoryStore)
+  virtual Usage usage() const = 0;
+};
+
+}  // namespace atolldb::storage

@@ -1,0 +1,24 @@
+#pragma once
+// Consistent hashing inside a region: 256 virtual nodes a node; a partition's preference list is the first N
+// distinct nodes clockwise, spread over zones where there are enough of them (Dynamo, SOSP 2007,
+// section 4.2).
+
+#include <vector>
+
+#include "topology/topology.h"
+
+namespace atolldb::topology {
+
+inline constexpr uint32_t kVirtualNodes = 256;
+
+class Ring {
+ public:
+  Ring(const Topology& topology, RegionId region);
+  // The preference list: min(N, nodes of the region) nodes, the first one coordinates while it is healthy.
+  const std::vector<NodeNumber>& replicas(PartitionId partition) const;
+
+ private:
+  std::vector<std::vector<NodeNumber>> replicas_;  // by partition
+};
+
+}  // namespace atolldb::topology
