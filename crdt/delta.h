@@ -9,6 +9,7 @@
 
 #include "crdt/base/bytes.h"
 #include "crdt/base/ids.h"
+#include "crdt/base/int128.h"
 #include "crdt/base/result.h"
 #include "crdt/dot_set.h"
 #include "crdt/hlc.h"
@@ -41,7 +42,7 @@ struct NamedContext {
   struct Named {
     Dot dot;
     std::optional<uint64_t> total_started;
-    __int128 total_sum = 0;
+    Int128 total_sum = 0;
   };
   std::vector<Named> dots;
 };

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "crdt/base/ids.h"
+#include "crdt/base/int128.h"
 #include "crdt/base/siphash.h"
 
 namespace atolldb {
@@ -27,11 +28,11 @@ struct Placement {
   }
   // Partitions and tree leaves are ranges of the hash, so that row order is tree order.
   PartitionId partition_of(uint64_t hash) const {
-    return PartitionId{static_cast<uint16_t>((static_cast<unsigned __int128>(hash) * partitions) >> 64)};
+    return PartitionId{static_cast<uint16_t>((static_cast<Uint128>(hash) * partitions) >> 64)};
   }
   uint32_t leaf_of(uint64_t hash) const {
-    const auto within = static_cast<uint64_t>(static_cast<unsigned __int128>(hash) * partitions);
-    return static_cast<uint32_t>((static_cast<unsigned __int128>(within) * kTreeLeaves) >> 64);
+    const auto within = static_cast<uint64_t>(static_cast<Uint128>(hash) * partitions);
+    return static_cast<uint32_t>((static_cast<Uint128>(within) * kTreeLeaves) >> 64);
   }
   friend bool operator==(const Placement&, const Placement&) = default;
 };

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "crdt/base/int128.h"
+
 namespace atolldb {
 
 class Prng {
@@ -17,7 +19,7 @@ class Prng {
   }
   // Uniform in [0, bound); bound > 0. The bias is below bound / 2^64.
   uint64_t below(uint64_t bound) {
-    return static_cast<uint64_t>((static_cast<unsigned __int128>(next()) * bound) >> 64);
+    return static_cast<uint64_t>((static_cast<Uint128>(next()) * bound) >> 64);
   }
   // True in numerator of denominator cases.
   bool chance(uint64_t numerator, uint64_t denominator) { return below(denominator) < numerator; }
