@@ -80,7 +80,9 @@ struct Response {
   std::vector<Bytes> values;  // smembers, scan
   int64_t number = 0;         // del, sadd, srem: how many
   uint32_t hidden = 0;        // get: siblings behind the value
-  Epoch epoch;               // of the partition, where the answering node knows it: names the next request id
+  // Of the partition, where the answering node knows them: they name the next request id.
+  Epoch epoch;
+  uint64_t stamp_ms = 0;  // the partition's present stamp, in milliseconds
   NodeNumber coordinator{};  // of the partition, where known
   NodeNumber node{};         // who answered
 };
