@@ -93,7 +93,13 @@ class Store {
   virtual Found get_meta(BytesView key, Bytes& value) = 0;
   virtual bool walk_meta(BytesView from, BytesView to, const RowVisitor& visit) = 0;
 
-  // One record, synced or not. Errc::not_found: its segment has been dropped.
+  // After recover(): the log did not verify at a place that had been synced, or does not reach the
+  // checkpoint. What lies before the damage has been handed out, nothing behind it: the node counts as having
+  // lost its memory. True again after every restart until a checkpoint has covered the damage.
+  virtual bool log_damaged() const = 0;
+
+  // One record, synced or not. Errc::not_found: its segment has been dropped. Errc::corrupt: no record that
+  // verifies begins there.
   virtual Result<Bytes> read_log(LogPosition at) = 0;
   virtual LogPosition log_begin() const = 0;  // the oldest record kept
   virtual LogPosition log_end() const = 0;    // where the next record goes

@@ -1,0 +1,52 @@
+#pragma once
+// A walk over up to two memtables and what lies below them. The newer source wins; an erasure hides what is
+// below.
+
+#include "storage/memtable.h"
+#include "storage/store.h"
+
+namespace atolldb::storage {
+
+// `Base` is a cursor over the checkpointed entries: seek(from), valid(), key(), read(view) -> Found, next().
+// The view of read() lasts until the next call. Returns false when a damaged entry was met.
+template <typename Base>
+bool merged_walk(const Memtable& active, const Memtable* frozen, Base& base, BytesView from, BytesView to,
+                 const Store::RowVisitor& visit) {
+  static const Memtable kNothing;
+  const Memtable& middle = frozen ? *frozen : kNothing;
+  auto a = active.entries().lower_bound(from);
+  auto f = middle.entries().lower_bound(from);
+  const auto a_end = active.entries().end();
+  const auto f_end = middle.entries().end();
+  bool undamaged = true;
+  base.seek(from);
+  for (;;) {
+    const bool has_a = a != a_end && BytesView(a->first) < to;
+    const bool has_f = f != f_end && BytesView(f->first) < to;
+    const bool has_b = base.valid() && base.key() < to;
+    if (!has_a && !has_f && !has_b) return undamaged;
+
+    BytesView least = has_a ? BytesView(a->first) : has_f ? BytesView(f->first) : base.key();
+    if (has_f && BytesView(f->first) < least) least = f->first;
+    if (has_b && base.key() < least) least = base.key();
+    const bool at_a = has_a && a->first == least;
+    const bool at_f = has_f && f->first == least;
+    const bool at_b = has_b && base.key() == least;
+
+    if (at_a || at_f) {
+      const std::optional<Bytes>& value = at_a ? a->second : f->second;
+      if (value && !visit(least, *value)) return undamaged;
+    } else {
+      BytesView value;
+      const Found found = base.read(value);
+      if (found == Found::damaged) undamaged = false;
+      if (found == Found::yes && !visit(least, value)) return undamaged;
+    }
+    // `least` may point into the base, which moves last.
+    if (at_a) ++a;
+    if (at_f) ++f;
+    if (at_b) base.next();
+  }
+}
+
+}  // namespace atolldb::storage
