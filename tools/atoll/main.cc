@@ -1,25 +1,86 @@
 // The `atoll` command: reads the command line and hands over to one subcommand.
 
 #include <CLI/CLI.hpp>
+#include <iostream>
+#include <string>
+#include <vector>
 
 #include "tools/atoll/command.h"
+#include "topology/names.h"
 
 namespace atolldb::tools {
 
 void add_common_options(CLI::App& command, Globals& globals) {
-  command.add_option("-t,--topology", globals.topology_file, "the cluster's topology file")->capture_default_str();
+  command.add_option("-t,--topology", globals.topology_file, "the cluster's topology file")
+      ->capture_default_str();
   command.add_flag("--json", globals.json, "print JSON instead of a table");
 }
 
-}  // namespace atolldb::tools
+namespace {
 
-int main(int argc, char** argv) {
-  using namespace atolldb::tools;
-  CLI::App app{"Atoll: a multi-region store in which every region takes writes and no update is lost silently"};
+constexpr int kUsageStatus = 2;  // the command line itself is wrong; 1 is a command that failed
+
+void register_all(CLI::App& app, Globals& globals) { register_topology(app, globals); }
+
+// The message for a word that stands where a subcommand should and is none, or "".
+std::string unknown_subcommand(const CLI::App& app, int argc, char** argv) {
+  const CLI::App* level = &app;
+  std::string path = "atoll";
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    const CLI::App* next = nullptr;
+    std::vector<std::string> names;
+    for (const CLI::App* sub : level->get_subcommands([](const CLI::App*) { return true; })) {
+      names.push_back(sub->get_name());
+      if (sub->check_name(word)) next = sub;
+    }
+    if (names.empty() || word.starts_with("-")) return "";
+    if (next != nullptr) {
+      level = next;
+      path += " " + word;
+      continue;
+    }
+    std::string expected;
+    for (const std::string& name : names) expected += (expected.empty() ? "" : ", ") + name;
+    const std::vector<std::string_view> candidates(names.begin(), names.end());
+    const auto meant = topology::nearest(word, candidates);
+    return path + ": found \"" + word + "\", expected one of " + expected +
+           (meant ? "; did you mean \"" + std::string(*meant) + "\"?" : "");
+  }
+  return "";
+}
+
+// "atoll topology keygen: --out is required", and where to read more.
+std::string usage_error(const CLI::App& app, const CLI::ParseError& error) {
+  std::string path = "atoll";
+  for (const CLI::App* level = &app; !level->get_subcommands().empty();) {
+    level = level->get_subcommands().front();
+    path += " " + level->get_name();
+  }
+  return path + ": " + error.what() + "\nRun \"" + path + " --help\" for what it takes.";
+}
+
+int run(int argc, char** argv) {
+  CLI::App app{
+      "Atoll: a multi-region store in which every region takes writes and no update is lost silently",
+      "atoll"};
   app.require_subcommand(1);
-  app.set_version_flag("--version", ATOLL_VERSION);
+  app.set_version_flag("--version", "atoll " ATOLL_VERSION);
+  app.set_help_all_flag("--help-all", "print the help of every subcommand");
   Globals globals;
-  register_topology(app, globals);
-  CLI11_PARSE(app, argc, argv);
+  register_all(app, globals);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    const std::string unknown = unknown_subcommand(app, argc, argv);
+    std::cerr << (unknown.empty() ? usage_error(app, error) : unknown) << "\n";
+    return kUsageStatus;
+  }
   return globals.exit_status;
 }
+
+}  // namespace
+}  // namespace atolldb::tools
+
+int main(int argc, char** argv) { return atolldb::tools::run(argc, argv); }
