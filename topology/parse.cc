@@ -1,4 +1,4 @@
-// TOML -> Topology: what docs/topology.md promises. toml++ is seen here and in section.{h,cc} only.
+// TOML -> Topology: what docs/topology.md promises.
 
 #include <algorithm>
 #include <cerrno>
@@ -30,7 +30,7 @@ constexpr std::string_view kNameRule =
 // A number of replicas and where it was set; the place is what an error about it points at.
 struct Setting {
   uint32_t value = 0;
-  toml::source_position at;
+  Place at;
   std::string origin;  // "[defaults]"
 };
 
@@ -46,7 +46,7 @@ std::string up_to(std::string_view key, size_t max) {
 
 class Parser {
  public:
-  Parser(std::string_view file, const toml::table& document)
+  Parser(std::string_view file, const Value& document)
       : file_(file), document_(file, document, "the topology") {}
 
   Topology run() {
@@ -147,19 +147,19 @@ class Parser {
 
   std::pair<RegionId, RegionId> ends_of(const Section& section) {
     constexpr std::string_view kForm = R"(the names of two different regions: ["eu", "us"])";
-    const toml::node* node = section.find("between");
-    if (node == nullptr) section.fail_missing("between", kForm);
-    const toml::array* names = node->as_array();
-    if (names == nullptr || names->size() != 2 || !names->is_homogeneous(toml::node_type::string))
-      section.fail_value("between", kForm);
-    const auto id_of = [&](size_t i) {
-      const auto& text = *names->get(i)->as_string();
-      const Region* region = topology_.find_region(text.get());
-      if (region == nullptr) fail_unknown_region(section, text.source().begin, describe(text));
+    const Value* names = section.find("between");
+    if (names == nullptr) section.fail_missing("between", kForm);
+    const bool two_texts =
+        names->kind == Value::Kind::array && names->items.size() == 2 &&
+        std::ranges::all_of(names->items, [](const Value& v) { return v.kind == Value::Kind::text; });
+    if (!two_texts) section.fail_value("between", kForm);
+    const auto id_of = [&](const Value& name) {
+      const Region* region = topology_.find_region(name.text);
+      if (region == nullptr) fail_unknown_region(section, name.place, describe(name));
       return region->id;
     };
-    const RegionId a = id_of(0), b = id_of(1);
-    if (a == b) section.fail(node->source().begin, "a link between a region and itself", kForm);
+    const RegionId a = id_of(names->items[0]), b = id_of(names->items[1]);
+    if (a == b) section.fail(names->place, "a link between a region and itself", kForm);
     return {a, b};
   }
 
@@ -251,8 +251,8 @@ class Parser {
 
   // Refuses what somebody else has already; `what` names it for a person.
   template <typename Value>
-  void claim(std::map<Value, toml::source_position>& taken, const Value& value, const Section& section,
-             std::string_view key, const std::string& what) {
+  void claim(std::map<Value, Place>& taken, const Value& value, const Section& section, std::string_view key,
+             const std::string& what) {
     const auto [first, added] = taken.emplace(value, section.at(key));
     if (!added)
       section.fail(
@@ -268,8 +268,7 @@ class Parser {
     return topology_.regions[raw(region->id)];
   }
 
-  [[noreturn]] void fail_unknown_region(const Section& section, toml::source_position at,
-                                        const std::string& name) const {
+  [[noreturn]] void fail_unknown_region(const Section& section, Place at, const std::string& name) const {
     std::string known;
     for (const Region& region : topology_.regions)
       known += (known.empty() ? "" : ", ") + in_quotes(region.name);
@@ -315,25 +314,12 @@ class Parser {
   Section document_;
   Topology topology_;
   ReplicaSettings defaults_;
-  std::vector<ReplicaSettings> region_settings_;      // by RegionId
-  std::vector<toml::source_position> region_places_;  // by RegionId
-  std::map<std::string, toml::source_position> names_, public_keys_;
-  std::map<uint16_t, toml::source_position> numbers_;
-  std::map<std::pair<std::string, uint16_t>, toml::source_position> addresses_;
+  std::vector<ReplicaSettings> region_settings_;  // by RegionId
+  std::vector<Place> region_places_;              // by RegionId
+  std::map<std::string, Place> names_, public_keys_;
+  std::map<uint16_t, Place> numbers_;
+  std::map<std::pair<std::string, uint16_t>, Place> addresses_;
 };
-
-// toml++ says "Error while parsing X: expected Y, saw Z" for most of what is no TOML; anything else is
-// quoted.
-Error syntax_error(std::string_view file, const toml::parse_error& error) {
-  const std::string_view text = error.description();
-  const size_t expected = text.find("expected "), saw = text.find(", saw ");
-  if (expected == std::string_view::npos || saw == std::string_view::npos || saw < expected)
-    return error_at(file, error.source().begin, "text that is no TOML (" + std::string(text) + ")",
-                    "TOML 1.0 (https://toml.io)");
-  return error_at(
-      file, error.source().begin, text.substr(saw + std::strlen(", saw ")),
-      text.substr(expected + std::strlen("expected "), saw - expected - std::strlen("expected ")));
-}
 
 }  // namespace
 
@@ -341,11 +327,10 @@ Result<Topology> parse(std::string_view toml, std::string_view file_name) {
   if (toml.size() > kFileBytesMax)
     return error_at(file_name, {1, 1}, "more than " + std::to_string(kFileBytesMax) + " bytes",
                     "at most that many");
+  const auto document = read_document(toml, file_name);
+  if (!document) return document.error();
   try {
-    const toml::table document = toml::parse(toml);
-    return Parser(file_name, document).run();
-  } catch (const toml::parse_error& error) {
-    return syntax_error(file_name, error);
+    return Parser(file_name, *document).run();
   } catch (const Invalid& invalid) {
     return invalid.error;
   }

@@ -39,34 +39,37 @@ std::string number_between(Range range) {
 
 }  // namespace
 
-Error error_at(std::string_view file, toml::source_position at, std::string_view found,
-               std::string_view expected) {
-  // A table that no header opens (the document itself, a dotted key) has no place of its own: the file's
-  // start.
-  const uint32_t line = std::max<uint32_t>(at.line, 1), column = std::max<uint32_t>(at.column, 1);
-  return {Errc::invalid, std::string(file) + ":" + std::to_string(line) + ":" + std::to_string(column) +
-                             ": found " + std::string(found) + ", expected " + std::string(expected)};
+std::string describe(const Value& value) {
+  switch (value.kind) {
+    case Value::Kind::text:
+      return quoted(value.text);
+    case Value::Kind::integer:
+      return std::to_string(value.integer);
+    case Value::Kind::boolean:
+      return value.boolean ? "true" : "false";
+    case Value::Kind::array:
+      return "an array";
+    case Value::Kind::table:
+      return "a table";
+    case Value::Kind::other:
+      break;
+  }
+  return value.text;
 }
 
-std::string describe(const toml::node& node) {
-  if (const auto* text = node.as_string()) return quoted(text->get());
-  if (const auto* integer = node.as_integer()) return std::to_string(integer->get());
-  if (const auto* boolean = node.as_boolean()) return boolean->get() ? "true" : "false";
-  if (node.is_floating_point()) return "a floating-point number";
-  if (node.is_array_of_tables()) return "an array of tables";
-  if (node.is_array()) return "an array";
-  if (node.is_table()) return "a table";
-  return "a date or time";
+const Value* Section::find(std::string_view key) const {
+  const auto it = std::ranges::find(table_.entries, key, &Entry::key);
+  return it == table_.entries.end() ? nullptr : &it->value;
 }
 
-void Section::fail(toml::source_position at, std::string_view found, std::string_view expected) const {
+void Section::fail(Place at, std::string_view found, std::string_view expected) const {
   throw Invalid{error_at(file_, at, found, expected)};
 }
 
 void Section::fail_value(std::string_view key, std::string_view expected) const {
-  const toml::node* node = find(key);
+  const Value* node = find(key);
   ensure(node != nullptr, "only a value that is there is refused");
-  fail(node->source().begin, std::string(key) + " = " + describe(*node) + " in " + title_, expected);
+  fail(node->place, std::string(key) + " = " + describe(*node) + " in " + title_, expected);
 }
 
 void Section::fail_missing(std::string_view key, std::string_view expected) const {
@@ -74,48 +77,42 @@ void Section::fail_missing(std::string_view key, std::string_view expected) cons
        "the key " + std::string(key) + " with " + std::string(expected));
 }
 
-toml::source_position Section::at(std::string_view key) const {
-  const toml::node* node = find(key);
-  return node == nullptr ? at() : node->source().begin;
+Place Section::at(std::string_view key) const {
+  const Value* node = find(key);
+  return node == nullptr ? at() : node->place;
 }
 
 void Section::allow(std::initializer_list<std::string_view> keys) const {
-  const toml::key* first = nullptr;
-  for (auto&& [key, value] : table_) {
-    if (std::ranges::find(keys, key.str()) != keys.end()) continue;
-    const auto place = [](const toml::key& k) {
-      return std::pair(k.source().begin.line, k.source().begin.column);
-    };
-    if (first == nullptr || place(key) < place(*first)) first = &key;
+  for (const Entry& entry : table_.entries) {
+    if (std::ranges::find(keys, entry.key) != keys.end()) continue;
+    std::string expected = listed(keys);
+    if (const auto meant = nearest(entry.key, std::span(keys.begin(), keys.size())))
+      expected += "; did you mean \"" + std::string(*meant) + "\"?";
+    fail(entry.place, "unknown key " + quoted(entry.key) + " in " + title_, expected);
   }
-  if (first == nullptr) return;
-  std::string expected = listed(keys);
-  if (const auto meant = nearest(first->str(), std::span(keys.begin(), keys.size())))
-    expected += "; did you mean \"" + std::string(*meant) + "\"?";
-  fail(first->source().begin, "unknown key " + quoted(first->str()) + " in " + title_, expected);
 }
 
 std::optional<std::string> Section::text(std::string_view key, std::string_view expected) const {
-  const toml::node* node = find(key);
+  const Value* node = find(key);
   if (node == nullptr) return std::nullopt;
-  if (!node->is_string()) fail_value(key, expected);
-  return node->as_string()->get();
+  if (node->kind != Value::Kind::text) fail_value(key, expected);
+  return node->text;
 }
 
 std::optional<uint64_t> Section::number(std::string_view key, Range range) const {
-  const toml::node* node = find(key);
+  const Value* node = find(key);
   if (node == nullptr) return std::nullopt;
-  if (!node->is_integer()) fail_value(key, number_between(range));
-  const int64_t value = node->as_integer()->get();
+  if (node->kind != Value::Kind::integer) fail_value(key, number_between(range));
+  const int64_t value = node->integer;
   if (value < range.min || value > range.max) fail_value(key, number_between(range));
   return static_cast<uint64_t>(value);
 }
 
 std::optional<bool> Section::flag(std::string_view key) const {
-  const toml::node* node = find(key);
+  const Value* node = find(key);
   if (node == nullptr) return std::nullopt;
-  if (!node->is_boolean()) fail_value(key, "true or false");
-  return node->as_boolean()->get();
+  if (node->kind != Value::Kind::boolean) fail_value(key, "true or false");
+  return node->boolean;
 }
 
 std::string Section::required_text(std::string_view key, std::string_view expected) const {
@@ -131,23 +128,24 @@ uint64_t Section::required_number(std::string_view key, Range range) const {
 }
 
 std::vector<Section> Section::tables(std::string_view key) const {
-  const toml::node* node = find(key);
+  const Value* node = find(key);
   if (node == nullptr) return {};
   const std::string header = "[[" + std::string(key) + "]]";
-  const auto* array = node->as_array();
-  if (array == nullptr || !array->is_homogeneous(toml::node_type::table))
-    fail(node->source().begin, std::string(key) + " as " + describe(*node),
-         "one " + header + " section for each");
+  const bool all_tables =
+      node->kind == Value::Kind::array &&
+      std::ranges::all_of(node->items, [](const Value& item) { return item.kind == Value::Kind::table; });
+  if (!all_tables)
+    fail(node->place, std::string(key) + " as " + describe(*node), "one " + header + " section for each");
   std::vector<Section> sections;
-  for (const toml::node& element : *array) sections.emplace_back(file_, *element.as_table(), header);
+  for (const Value& item : node->items) sections.emplace_back(file_, item, header);
   return sections;
 }
 
 std::optional<Section> Section::table(std::string_view key, std::string_view expected) const {
-  const toml::node* node = find(key);
+  const Value* node = find(key);
   if (node == nullptr) return std::nullopt;
-  if (!node->is_table()) fail_value(key, expected);
-  return Section(file_, *node->as_table(), std::string(key));
+  if (node->kind != Value::Kind::table) fail_value(key, expected);
+  return Section(file_, *node, std::string(key));
 }
 
 }  // namespace atolldb::topology

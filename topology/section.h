@@ -1,8 +1,5 @@
 #pragma once
-// Reads one table of a TOML document with errors that name the place. Private to parse.cc: the only header of
-// the project that shows toml++.
-
-#include <toml++/toml.h>
+// Reads one table of a topology file with errors that name the place. Private to parse.cc.
 
 #include <cstdint>
 #include <initializer_list>
@@ -12,6 +9,7 @@
 #include <vector>
 
 #include "crdt/base/result.h"
+#include "topology/document.h"
 
 namespace atolldb::topology {
 
@@ -29,18 +27,18 @@ class Section {
  public:
   // `title` is what a person calls the table: `[cluster]`, `[[region]] "eu"`. All three must outlive the
   // section.
-  Section(std::string_view file, const toml::table& table, std::string title)
+  Section(std::string_view file, const Value& table, std::string title)
       : file_(file), table_(table), title_(std::move(title)) {}
 
   // Refuses every key but these; to be called before anything is read.
   void allow(std::initializer_list<std::string_view> keys) const;
   void rename(std::string title) { title_ = std::move(title); }
 
-  bool has(std::string_view key) const { return table_.contains(key); }
-  const toml::node* find(std::string_view key) const { return table_.get(key); }
+  bool has(std::string_view key) const { return find(key) != nullptr; }
+  const Value* find(std::string_view key) const;
   // Where the key's value stands, or the table if there is none.
-  toml::source_position at(std::string_view key) const;
-  toml::source_position at() const { return table_.source().begin; }
+  Place at(std::string_view key) const;
+  Place at() const { return table_.place; }
   const std::string& title() const { return title_; }
 
   // A value of the wrong type or out of range is refused. `expected` says what a person should write.
@@ -53,21 +51,18 @@ class Section {
   std::vector<Section> tables(std::string_view key) const;
   std::optional<Section> table(std::string_view key, std::string_view expected) const;
 
-  [[noreturn]] void fail(toml::source_position at, std::string_view found, std::string_view expected) const;
+  [[noreturn]] void fail(Place at, std::string_view found, std::string_view expected) const;
   // Refuses the value of `key`: "found key = value, expected ...".
   [[noreturn]] void fail_value(std::string_view key, std::string_view expected) const;
   [[noreturn]] void fail_missing(std::string_view key, std::string_view expected) const;
 
  private:
   std::string_view file_;
-  const toml::table& table_;
+  const Value& table_;
   std::string title_;
 };
 
-// "FILE:LINE:COLUMN: found ..., expected ..."
-Error error_at(std::string_view file, toml::source_position at, std::string_view found,
-               std::string_view expected);
 // A value as it would stand in the file, shortened: `"abc"`, `17`, `a table`.
-std::string describe(const toml::node& node);
+std::string describe(const Value& value);
 
 }  // namespace atolldb::topology
