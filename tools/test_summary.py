@@ -1,0 +1,51 @@
+#!/usr/bin/env python3
+"""Reads Meson's testlog.json and says how many tests and test cases ran; the last line is the tally.
+
+Exit status 0 only if something ran and nothing failed."""
+
+import json
+import re
+import sys
+
+PASSED = {"OK", "EXPECTEDFAIL"}
+SKIPPED = {"SKIP", "IGNORED"}
+
+# Catch2: "All tests passed (9 assertions in 3 test cases)" or "test cases: 3 | 2 passed | 1 failed".
+# Python's unittest: "Ran 9 tests in 0.1s".
+CASES = [
+    re.compile(r"^All tests passed \(\d+ assertions? in (\d+) test cases?\)", re.M),
+    re.compile(r"^test cases:\s+(\d+) \|", re.M),
+    re.compile(r"^Ran (\d+) tests? in ", re.M),
+]
+
+
+def cases_in(output):
+    found = [int(number) for pattern in CASES for number in pattern.findall(output)]
+    return sum(found) if found else 1
+
+
+def main(path):
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            tests = [json.loads(line) for line in file if line.strip()]
+    except FileNotFoundError:
+        tests = []
+    passed = [test for test in tests if test["result"] in PASSED]
+    skipped = [test for test in tests if test["result"] in SKIPPED]
+    failed = [test for test in tests if test not in passed and test not in skipped]
+    cases = sum(cases_in((test.get("stdout") or "") + "\n" + (test.get("stderr") or "")) for test in passed + failed)
+    print()
+    for test in skipped:
+        print("skipped: {}".format(test["name"]))
+    for test in failed:
+        print("failed: {} ({})".format(test["name"], test["result"].lower()))
+    print("{} tests ran, {} test cases in them".format(len(passed) + len(failed), cases))
+    print("{} passed, {} failed, {} skipped".format(len(passed), len(failed), len(skipped)))
+    if not passed and not failed:
+        print("found no test that ran, expected at least one", file=sys.stderr)
+        return 1
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
