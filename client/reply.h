@@ -1,0 +1,34 @@
+#pragma once
+// What a caller is told: done with a value, rejected (certainly nothing happened, and nothing will), or
+// unknown (it may have happened or may yet).
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "crdt/base/bytes.h"
+#include "crdt/base/ids.h"
+#include "region/core/request.h"
+
+namespace atolldb::client {
+
+template <typename T>
+struct [[nodiscard]] Reply {
+  region::Outcome outcome = region::Outcome::done;
+  T value{};                  // when done
+  Errc code = Errc::invalid;  // when not done
+  std::string message;        // when not done: a sentence for a person
+  NodeNumber node{};          // who answered; 0: nobody did
+
+  bool done() const { return outcome == region::Outcome::done; }
+  bool rejected() const { return outcome == region::Outcome::rejected; }
+  bool unknown() const { return outcome == region::Outcome::unknown; }
+};
+
+struct Got {
+  std::optional<Bytes> value;  // nothing: there is no such key
+  uint32_t hidden = 0;         // siblings behind the value
+  bool stale = false;          // answered below the topology's R
+};
+
+}  // namespace atolldb::client
