@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -21,13 +22,11 @@
 #include "crdt/digest.h"
 #include "crdt/dot_set.h"
 #include "crdt/hlc.h"
+#include "crdt/limits.h"
 #include "crdt/rows.h"
+#include "crdt/waiting_rows.h"
 
 namespace atolldb::crdt {
-
-inline constexpr size_t kKeyBytesMax = 480;
-inline constexpr size_t kElementBytesMax = 64u << 10;
-inline constexpr size_t kValueBytesMax = 16u << 20;
 
 enum class Type : uint8_t { none = 0, string = 1, set = 2 };
 
@@ -67,6 +66,8 @@ struct Mutation {
   int64_t count = 0;  // elements added or removed, keys deleted
   Bytes value;        // of an add: the new sum in decimal
 };
+
+struct Units;  // of an exchange's chunk, decoded
 
 class Replica {
  public:
@@ -108,6 +109,11 @@ class Replica {
   Result<Mutation> set_with_context(BytesView key, BytesView value, const NamedContext& named, const Dot& dot,
                                     Hlc hlc);
 
+  // Every element of a set that this replica holds, in one update.
+  Result<Mutation> clear(BytesView key, const Dot& dot, Hlc hlc);
+  // Removes the journal record of `loser`, on every replica that this update reaches.
+  Result<Mutation> expire(BytesView key, const Dot& loser, const Dot& dot, Hlc hlc);
+
   // -- merging
   // False: every dot of it was known and nothing changed. The caller has checked ready().
   bool apply(const Delta& delta);
@@ -143,8 +149,62 @@ class Replica {
   Result<bool> receive(BytesView cursor, const Chunk& chunk);
   void abandon_pull();
   bool pulling() const;
+  // What receive() expects next.
+  BytesView pull_cursor() const;
   // Partial repair: the units of one chunk without their sender's clock.
   Status repair(BytesView units);
+
+ private:
+  struct At;    // a key, placed
+  struct Held;  // a row, read to be changed
+  struct View;  // what a plain operation needs to know of a key
+  struct Pull {
+    DotSet clock;  // the sender's, from before its scan
+    Bytes cursor;  // what has arrived: every position up to here
+  };
+
+  At locate(BytesView key) const;
+  std::optional<Row> get(const Bytes& row_key, const RowName& name) const;
+  View view(const At& at) const;
+
+  // -- mutators (replica_string.cc, replica_set.cc)
+  DotSet uncovered(const DotSet& context, const std::vector<Live>& live) const;
+  Part seen_part(const RowName& name, const Row& row, const DotSet& excluded) const;
+  Delta begin_delta(const At& at, const Dot& dot) const;
+  void clear_parts(const At& at, const View& view, std::vector<Part>& parts,
+                   const std::function<void(const Row&)>& each_element) const;
+  Delta plain(const At& at, const View& view, const Dot& dot, std::vector<Live> live) const;
+
+  // -- merging (replica_merge.cc)
+  const DotSet& retained() const;
+  bool has_arrived(const At& at, const RowName& name) const;
+  Held hold(const At& at, const RowName& name) const;
+  std::vector<Held> hold_rows(const At& at, const std::vector<Part>& parts) const;
+  void merge(const At& at, Held& held, const Part& part, const std::vector<DotSet>& contexts,
+             const std::vector<DotSet>& rests, const DotSet* excluded) const;
+  void merge_key(BytesView key, const std::vector<DotSet>& contexts, const std::vector<Part>& parts,
+                 const DotSet* joins);
+  void store(const At& at, Held& held);
+  void account(uint32_t leaf, const std::optional<Digest>& before, const std::optional<Digest>& after);
+  void settle(const DotSet& covered);
+
+  // -- exchanges (replica_exchange.cc)
+  std::vector<Bytes> own_rows(BytesView cursor, BytesView next);
+  Status check_units(const Units& units, BytesView cursor, BytesView next) const;
+  void merge_range(Units&& units, const std::vector<Bytes>& own);
+
+  const PartitionId partition_;
+  const Placement placement_;
+  Rows& rows_;
+
+  DotSet clock_;
+  std::vector<Digest> leaves_;
+  Digest root_;
+  WaitingRows waiting_;
+
+  uint64_t last_scan_ = 0;
+  std::map<uint64_t, DotSet> scans_;  // the clocks from before; the oldest is part of all others
+  std::optional<Pull> pull_;
 };
 
 }  // namespace atolldb::crdt

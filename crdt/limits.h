@@ -1,0 +1,12 @@
+#pragma once
+// Sizes that every edge keeps to, so that what one path takes no other refuses.
+
+#include <cstddef>
+
+namespace atolldb::crdt {
+
+inline constexpr size_t kKeyBytesMax = 480;  // a row key and its chunk number fit into LMDB's 511
+inline constexpr size_t kElementBytesMax = 64u << 10;
+inline constexpr size_t kValueBytesMax = 16u << 20;
+
+}  // namespace atolldb::crdt

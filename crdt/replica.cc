@@ -1,0 +1,138 @@
+#include "crdt/replica.h"
+
+#include "crdt/codec.h"
+#include "crdt/replica_impl.h"
+
+namespace atolldb::crdt {
+
+namespace {
+
+constexpr uint64_t kStateVersion = 1;
+constexpr size_t kStateFields = 4;  // version, clock, leaves, waiting rows
+constexpr size_t kDigestBytes = 16;
+
+void write_digest(Writer& writer, const Digest& digest) {
+  char packed[kDigestBytes];
+  for (int i = 0; i < 8; ++i) {
+    packed[i] = static_cast<char>(digest.high >> (56 - 8 * i));
+    packed[8 + i] = static_cast<char>(digest.low >> (56 - 8 * i));
+  }
+  writer.bin({packed, sizeof packed});
+}
+
+Digest read_digest(Reader& reader) {
+  const BytesView packed = reader.bin();
+  Digest out;
+  if (packed.size() != kDigestBytes) {
+    reader.fail("a digest has 16 bytes");
+    return out;
+  }
+  for (size_t i = 0; i < 8; ++i) {
+    out.high = out.high << 8 | static_cast<uint8_t>(packed[i]);
+    out.low = out.low << 8 | static_cast<uint8_t>(packed[8 + i]);
+  }
+  return out;
+}
+
+}  // namespace
+
+Replica::Replica(PartitionId partition, const Placement& placement, Rows& rows)
+    : partition_(partition), placement_(placement), rows_(rows), leaves_(kTreeLeaves) {}
+
+PartitionId Replica::partition() const { return partition_; }
+const DotSet& Replica::clock() const { return clock_; }
+Digest Replica::digest() const { return root_; }
+Digest Replica::leaf(uint32_t leaf) const { return leaves_.at(leaf); }
+
+Bytes Replica::encode_state() const {
+  Bytes out;
+  Writer writer(out);
+  writer.array(kStateFields);
+  writer.uint(kStateVersion);
+  write(writer, clock_);
+  size_t used = 0;
+  for (const Digest& leaf : leaves_) used += leaf == Digest{} ? 0 : 1;
+  writer.array(2 * used);
+  for (uint32_t i = 0; i < kTreeLeaves; ++i) {
+    if (leaves_[i] == Digest{}) continue;
+    writer.uint(i);
+    write_digest(writer, leaves_[i]);
+  }
+  writer.array(2 * waiting_.rows().size());
+  for (const auto& [key, dot] : waiting_.rows()) {
+    writer.bin(key);
+    write(writer, dot);
+  }
+  return out;
+}
+
+Status Replica::restore(BytesView state) {
+  Reader reader(state);
+  const size_t fields = reader.array();
+  if (const uint64_t version = reader.uint(); reader.ok() && version != kStateVersion)
+    return {Errc::version, "replica state: version " + std::to_string(version) + ", expected 1"};
+  if (fields != kStateFields) reader.fail("a replica's state has 4 fields");
+  DotSet clock = read_dot_set(reader);
+  std::vector<Digest> leaves(kTreeLeaves);
+  for (size_t left = reader.array(); left >= 2 && reader.ok(); left -= 2) {
+    const uint64_t leaf = reader.uint(kTreeLeaves - 1);
+    leaves[leaf] = read_digest(reader);
+  }
+  WaitingRows waiting;
+  for (size_t left = reader.array(); left >= 2 && reader.ok(); left -= 2) {
+    const Bytes key(reader.bin());
+    const auto parts = parse_row_key(key);
+    if (!parts || parts->place.partition != partition_) reader.fail("a waiting row of another partition");
+    waiting.wait(key, read_dot(reader));
+  }
+  if (!reader.done()) return reader.error("replica state");
+  reset();
+  clock_ = std::move(clock);
+  leaves_ = std::move(leaves);
+  for (const Digest& leaf : leaves_) root_ += leaf;
+  waiting_ = std::move(waiting);
+  return ok();
+}
+
+void Replica::reset() {
+  clock_.clear();
+  leaves_.assign(kTreeLeaves, Digest{});
+  root_ = {};
+  waiting_.clear();
+  scans_.clear();
+  pull_.reset();
+}
+
+Replica::At Replica::locate(BytesView key) const {
+  const KeyPlace place = placement_.place(key);
+  ensure(place.partition == partition_, "a key is handed to its own partition");
+  return {key, key_prefix(place, key), placement_.leaf_of(place.hash)};
+}
+
+std::optional<Row> Replica::get(const Bytes& row_key, const RowName& name) const {
+  Bytes bytes;
+  if (!rows_.get(row_key, bytes)) return std::nullopt;
+  return decode_stored(name, bytes);
+}
+
+void Replica::account(uint32_t leaf, const std::optional<Digest>& before,
+                      const std::optional<Digest>& after) {
+  if (before) leaves_[leaf] -= *before, root_ -= *before;
+  if (after) leaves_[leaf] += *after, root_ += *after;
+}
+
+Row decode_stored(const RowName& name, BytesView bytes) {
+  Result<Row> row = decode_row(name, bytes);
+  ensure(row.has_value(), "the store hands out rows as they were put");
+  return std::move(row).value();
+}
+
+Error wrong_type() { return {Errc::wrong_type, "Operation against a key holding the wrong kind of value"}; }
+
+Status check_key(BytesView key) {
+  if (key.size() <= kKeyBytesMax) return ok();
+  return {Errc::too_large, "a key of " + std::to_string(key.size()) + " bytes, at most " +
+                               std::to_string(kKeyBytesMax) + " are allowed"};
+}
+
+}  // namespace atolldb::crdt

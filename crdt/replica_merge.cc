@@ -1,0 +1,221 @@
+// Merging a delta (rules 1, 2, 4 and 10 of docs/data-model.md): fill on the way in, strip on the way out.
+#include <algorithm>
+
+#include "crdt/replica_impl.h"
+
+namespace atolldb::crdt {
+
+namespace {
+
+bool adds_nothing(const Part& part) {
+  return part.context == Part::kNoContext && part.extra.empty() && part.live.empty() && !part.baseline;
+}
+
+struct Seen {
+  const DotSet* context = nullptr;
+  const DotSet& extra;
+  bool contains(const Dot& dot) const {
+    return (context != nullptr && context->contains(dot)) || extra.contains(dot);
+  }
+};
+
+Seen seen_of(const Part& part, const std::vector<DotSet>& contexts) {
+  return {part.context == Part::kNoContext ? nullptr : &contexts[part.context], part.extra};
+}
+
+// Totals join by the larger counter, baselines void up to theirs. True: something went.
+bool join_totals(Row& row) {
+  const size_t before = row.live.size();
+  if (row.live.size() > 1) row.live.erase(row.live.begin(), row.live.end() - 1);
+  if (row.baseline && !row.live.empty() && row.live.front().dot.counter <= row.baseline->counter)
+    row.live.clear();
+  row.context.clear();
+  return row.live.size() != before;
+}
+
+}  // namespace
+
+// What contexts in rows are stripped of: while scans run, only what the clock from before the first of them
+// covers (rule 10).
+const DotSet& Replica::retained() const { return scans_.empty() ? clock_ : scans_.begin()->second; }
+
+// Whether a running exchange's clock counts for this row: its place is behind the cursor (rule 11). Header,
+// string, total and journal rows have their key's prefix as their place, elements their row key.
+bool Replica::has_arrived(const At& at, const RowName& name) const {
+  if (!pull_) return false;
+  if (name.tag == RowTag::element) return row_key(at.prefix, name) <= pull_->cursor;
+  return at.prefix <= pull_->cursor;
+}
+
+Replica::Held Replica::hold(const At& at, const RowName& name) const {
+  Held held;
+  held.name = name;
+  held.row_key = row_key(at.prefix, name);
+  Bytes bytes;
+  if (!rows_.get(held.row_key, bytes)) return held;
+  held.present = true;
+  held.row = decode_stored(name, bytes);
+  held.digest = digest_of_row(held.row_key, name.tag, bytes);
+  held.context_before = held.row.context;
+  return held;
+}
+
+// The rows that these parts may change, in order. A clear may change every element, and then one walk finds
+// them and the rows before them.
+std::vector<Replica::Held> Replica::hold_rows(const At& at, const std::vector<Part>& parts) const {
+  std::vector<Held> out;
+  const bool clears =
+      !parts.empty() && parts.front().name.tag == RowTag::header && !adds_nothing(parts.front());
+  if (clears) {
+    const auto visit = [&](BytesView key, BytesView bytes) {
+      const std::optional<RowKeyParts> at_row = parse_row_key(key);
+      ensure(at_row.has_value(), "the store holds row keys");
+      Held& held = out.emplace_back();
+      held.name = at_row->name;
+      held.row_key = key;
+      held.present = true;
+      held.row = decode_stored(held.name, bytes);
+      held.digest = digest_of_row(key, held.name.tag, bytes);
+      held.context_before = held.row.context;
+      return true;
+    };
+    rows_.walk(at.prefix, tag_begin(at.prefix, RowTag::journal), std::cref(visit));
+  }
+  const auto by_name = [](const Held& h, const RowName& name) { return h.name < name; };
+  const auto add = [&](const RowName& name) {
+    const auto it = std::lower_bound(out.begin(), out.end(), name, by_name);
+    if (it != out.end() && it->name == name) return;
+    if (!clears || name.tag == RowTag::journal) {
+      out.insert(it, hold(at, name));
+      return;
+    }
+    Held absent;  // the walk has not found it
+    absent.name = name;
+    absent.row_key = row_key(at.prefix, name);
+    out.insert(it, std::move(absent));
+  };
+  for (const Part& part : parts) {
+    if (part.name.tag == RowTag::element && !clears) add(header_row());
+    add(part.name);
+  }
+  return out;
+}
+
+void Replica::merge(const At& at, Held& held, const Part& part, const std::vector<DotSet>& contexts,
+                    const std::vector<DotSet>& rests, const DotSet* excluded) const {
+  Row& row = held.row;
+  const Seen seen = seen_of(part, contexts);
+  if (!row.live.empty()) {
+    const auto voided = [&](const Live& l) {
+      return seen.contains(l.dot) && find(part.live, l.dot) == nullptr;
+    };
+    if (std::erase_if(row.live, voided) > 0) held.changed = true;
+  }
+  // A dot that the clock has and no row holds was removed.
+  const auto gone = [&](const Dot& dot) {
+    return clock_.contains(dot) || row.context.contains(dot) ||
+           (excluded != nullptr && excluded->contains(dot)) ||
+           (pull_ && pull_->clock.contains(dot) && has_arrived(at, part.name));
+  };
+  for (const Live& l : part.live) {
+    if (l.standing || row.find(l.dot) != nullptr || gone(l.dot)) continue;
+    insert_sorted(row.live, l);
+    row.subject = part.subject;
+    held.changed = true;
+  }
+  if (row.live.empty()) row.subject.clear();
+  const std::optional<Baseline> baseline = later(row.baseline, part.baseline);
+  if (baseline != row.baseline) {
+    row.baseline = baseline;
+    held.changed = true;
+  }
+  if (part.name.tag == RowTag::total) {
+    if (join_totals(row)) held.changed = true;
+    return;
+  }
+  const DotSet* rest = part.context == Part::kNoContext ? nullptr : &rests[part.context];
+  if ((rest == nullptr || rest->empty()) && part.extra.empty()) return;
+  DotSet context = rest == nullptr ? part.extra : join(*rest, part.extra);
+  for (const Live& l : part.live) context.erase(l.dot);
+  row.context.join(context);
+}
+
+// One key's parts, header first. `joins`: the dots that the clock takes up with them; none in a repair.
+void Replica::merge_key(BytesView key, const std::vector<DotSet>& contexts, const std::vector<Part>& parts,
+                        const DotSet* joins) {
+  const At at = locate(key);
+  std::vector<Held> rows = hold_rows(at, parts);
+  std::vector<DotSet> rests(contexts.size());
+  for (size_t i = 0; i < contexts.size(); ++i)
+    if (!retained().covers(contexts[i])) rests[i] = minus(contexts[i], retained());
+
+  auto held = rows.begin();
+  const Held* header = !rows.empty() && rows.front().name.tag == RowTag::header ? &rows.front() : nullptr;
+  for (const Part& part : parts) {
+    while (held->name < part.name) ++held;
+    const bool element = part.name.tag == RowTag::element;
+    merge(at, *held, part, contexts, rests, element && header != nullptr ? &header->row.context : nullptr);
+    if (part.name.tag != RowTag::header || adds_nothing(part)) continue;
+    const Seen seen = seen_of(part, contexts);
+    for (Held& row : rows) {  // the elements of a cleared collection go
+      if (row.name.tag != RowTag::element) continue;
+      std::erase_if(row.row.live, [&](const Live& l) {
+        if (!seen.contains(l.dot)) return false;
+        row.row.context.insert(l.dot);
+        return row.changed = true;
+      });
+      if (row.row.live.empty()) row.row.subject.clear();
+    }
+  }
+  if (joins != nullptr) clock_.join(*joins);
+  for (Held& row : rows) store(at, row);
+}
+
+void Replica::store(const At& at, Held& held) {
+  Row& row = held.row;
+  if (!row.context.empty()) row.context.subtract(retained());
+  if (!held.changed && row.context == held.context_before) return;
+  if (!row.context.empty())
+    waiting_.wait(held.row_key, {row.context.entries().back().actor, row.context.entries().back().last()});
+  else if (!waiting_.empty())
+    waiting_.remove(held.row_key);
+  if (row.empty()) {
+    if (held.changed) account(at.leaf, held.digest, std::nullopt);
+    if (held.present) rows_.erase(held.row_key);
+    return;
+  }
+  Bytes bytes = encode(row, held.name);
+  if (held.changed) account(at.leaf, held.digest, digest_of_row(held.row_key, held.name.tag, bytes));
+  rows_.put(held.row_key, std::move(bytes));
+}
+
+// Strips the rows that waited for one of these dots.
+void Replica::settle(const DotSet& covered) {
+  for (const Bytes& key : waiting_.take(covered)) {
+    const std::optional<RowKeyParts> parts = parse_row_key(key);
+    ensure(parts.has_value(), "rows wait under their row key");
+    At at{parts->key, Bytes(parts->prefix), placement_.leaf_of(parts->place.hash)};
+    Held held = hold(at, parts->name);
+    if (!held.present) continue;
+    store(at, held);
+    if (held.row.context == held.context_before && !held.row.context.empty())
+      waiting_.wait(key, {held.row.context.entries().back().actor, held.row.context.entries().back().last()});
+  }
+}
+
+bool Replica::apply(const Delta& delta) {
+  if (clock_.covers(delta.dots)) return false;
+  merge_key(delta.key, delta.contexts, delta.parts, &delta.dots);
+  if (scans_.empty()) settle(delta.dots);
+  return true;
+}
+
+bool Replica::ready(const Delta& delta) const {
+  for (const Part& part : delta.parts) {
+    if (part.after_add == 0) continue;
+    if (!clock_.contains({actor_of(part.name), part.after_add})) return false;
+  }
+  return true;
+}
+
+}  // namespace atolldb::crdt

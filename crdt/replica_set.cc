@@ -1,0 +1,133 @@
+// Sets: OR-sets, add-wins (Shapiro et al., 2011; without tombstones as in Bieniusa et al., 2012). An element
+// a row: an add costs the same in a set of ten and of a million.
+#include <algorithm>
+
+#include "crdt/replica_impl.h"
+
+namespace atolldb::crdt {
+
+namespace {
+
+Status check_elements(const std::vector<BytesView>& elements) {
+  for (const BytesView element : elements)
+    if (element.size() > kElementBytesMax)
+      return {Errc::too_large, "an element of " + std::to_string(element.size()) + " bytes, at most " +
+                                   std::to_string(kElementBytesMax) + " are allowed"};
+  return ok();
+}
+
+struct Named {
+  RowName name;
+  BytesView element;
+};
+
+// In row order and each once.
+std::vector<Named> rows_of(const std::vector<BytesView>& elements) {
+  std::vector<Named> out;
+  out.reserve(elements.size());
+  for (const BytesView element : elements) out.push_back({element_row(element), element});
+  std::sort(out.begin(), out.end(), [](const Named& a, const Named& b) { return a.name < b.name; });
+  out.erase(
+      std::unique(out.begin(), out.end(), [](const Named& a, const Named& b) { return a.name == b.name; }),
+      out.end());
+  return out;
+}
+
+}  // namespace
+
+Result<Mutation> Replica::sadd(BytesView key, const std::vector<BytesView>& elements, const Dot& dot, Hlc) {
+  if (Status checked = check_key(key); !checked) return checked.error();
+  if (Status checked = check_elements(elements); !checked) return checked.error();
+  const At at = locate(key);
+  const View view = this->view(at);
+  if (view.has_string()) return wrong_type();
+  if (elements.empty()) return Mutation{};
+  Mutation out;
+  Delta delta = begin_delta(at, dot);
+  delta.contexts.push_back(clock_);
+  for (const Named& named : rows_of(elements)) {
+    const Row row = get(row_key(at.prefix, named.name), named.name).value_or(Row{});
+    if (row.live.empty()) ++out.count;
+    // An element that is there is added anew: the add must survive a remove that has not seen it.
+    Part part = seen_part(named.name, row, view.header.context);
+    part.live.push_back({.dot = dot});
+    part.subject = named.element;
+    delta.parts.push_back(std::move(part));
+  }
+  out.delta = std::move(delta);
+  return out;
+}
+
+// A remove names its elements and what was seen of them: no whole set is read.
+Result<Mutation> Replica::srem(BytesView key, const std::vector<BytesView>& elements, const Dot& dot, Hlc) {
+  if (Status checked = check_key(key); !checked) return checked.error();
+  if (Status checked = check_elements(elements); !checked) return checked.error();
+  const At at = locate(key);
+  const View view = this->view(at);
+  if (view.has_string()) return wrong_type();
+  Mutation out;
+  Delta delta = begin_delta(at, dot);
+  for (const Named& named : rows_of(elements)) {
+    const Row row = get(row_key(at.prefix, named.name), named.name).value_or(Row{});
+    if (row.live.empty()) continue;
+    ++out.count;
+    delta.parts.push_back(seen_part(named.name, row, view.header.context));
+  }
+  if (out.count == 0) return out;
+  delta.contexts.push_back(clock_);
+  out.delta = std::move(delta);
+  return out;
+}
+
+Result<Mutation> Replica::clear(BytesView key, const Dot& dot, Hlc) {
+  if (Status checked = check_key(key); !checked) return checked.error();
+  const At at = locate(key);
+  const View view = this->view(at);
+  if (view.has_string()) return wrong_type();
+  if (!view.elements) return Mutation{};
+  Mutation out;
+  Delta delta = begin_delta(at, dot);
+  delta.contexts.push_back(clock_);
+  clear_parts(at, view, delta.parts, [&](const Row& element) { out.count += element.live.empty() ? 0 : 1; });
+  std::sort(delta.parts.begin(), delta.parts.end(),
+            [](const Part& a, const Part& b) { return a.name < b.name; });
+  out.delta = std::move(delta);
+  return out;
+}
+
+Result<bool> Replica::contains(BytesView key, BytesView element) {
+  if (Status checked = check_key(key); !checked) return checked.error();
+  const At at = locate(key);
+  if (view(at).has_string()) return wrong_type();
+  const RowName name = element_row(element);
+  const std::optional<Row> row = get(row_key(at.prefix, name), name);
+  return row && !row->live.empty();
+}
+
+Result<Replica::Members> Replica::members(BytesView key, BytesView after, size_t limit) {
+  if (Status checked = check_key(key); !checked) return checked.error();
+  if (!after.empty() && after.size() != sizeof(RowId))
+    return {Errc::invalid, "a position in a set has 16 bytes, this one " + std::to_string(after.size())};
+  const At at = locate(key);
+  if (view(at).has_string()) return wrong_type();
+  Members out;
+  Bytes from = tag_begin(at.prefix, RowTag::element);
+  if (!after.empty()) from.append(after).push_back('\0');
+  Bytes last;
+  const auto visit = [&](BytesView row_key, BytesView bytes) {
+    const RowName name = parse_row_key(row_key)->name;
+    Row row = decode_stored(name, bytes);
+    if (row.live.empty()) return true;
+    if (out.elements.size() == limit) {
+      out.next = last;
+      return false;
+    }
+    out.elements.push_back(std::move(row.subject));
+    last.assign(name.id.data(), name.id.size());
+    return true;
+  };
+  rows_.walk(from, tag_begin(at.prefix, RowTag::journal), std::cref(visit));
+  return out;
+}
+
+}  // namespace atolldb::crdt

@@ -1,0 +1,338 @@
+// Strings: sibling values and, per actor, a running total of adds with its baseline; register and counter in
+// one. Siblings after dvvset (Gonçalves and Almeida), totals after the PN-counter with resets that name what
+// they saw.
+#include <algorithm>
+#include <charconv>
+
+#include "crdt/replica_impl.h"
+
+namespace atolldb::crdt {
+
+namespace {
+
+Error overflow() { return {Errc::overflow, "increment or decrement would overflow"}; }
+Error no_number() { return {Errc::invalid, "value is not an integer or out of range"}; }
+
+Status check_value(BytesView value) {
+  if (value.size() <= kValueBytesMax) return ok();
+  return {Errc::too_large, "a value of " + std::to_string(value.size()) + " bytes, at most " +
+                               std::to_string(kValueBytesMax) + " are allowed"};
+}
+
+Live sibling(const Dot& dot, Hlc hlc, BytesView value) {
+  Live out;
+  out.dot = dot;
+  out.hlc = hlc;
+  out.value = value;
+  return out;
+}
+
+Part journal_part(const Dot& loser, const Dot& dot, const JournalRecord& record) {
+  Part part;
+  part.name = journal_row(loser);
+  part.subject = encode(record);
+  part.live.push_back({.dot = dot});
+  return part;
+}
+
+void sort_parts(std::vector<Part>& parts) {
+  std::sort(parts.begin(), parts.end(), [](const Part& a, const Part& b) { return a.name < b.name; });
+}
+
+}  // namespace
+
+bool Replica::View::has_string() const {
+  return !string.live.empty() ||
+         std::any_of(totals.begin(), totals.end(), [](const Total& t) { return !t.row.live.empty(); });
+}
+
+const Live* Replica::View::winner() const {
+  const auto it = std::max_element(string.live.begin(), string.live.end(), [](const Live& a, const Live& b) {
+    return a.hlc != b.hlc ? a.hlc < b.hlc : a.dot < b.dot;
+  });
+  return it == string.live.end() ? nullptr : &*it;
+}
+
+std::optional<int64_t> Replica::View::number() const {
+  const Live* best = winner();
+  return best == nullptr ? 0 : parse_integer(best->value);
+}
+
+Int128 Replica::View::sum() const {
+  Int128 out = 0;
+  for (const Total& total : totals)
+    for (const Live& l : total.row.live) out += counting(l, total.row.baseline);
+  return out;
+}
+
+Int128 counting(const Live& total, const std::optional<Baseline>& baseline) {
+  return !baseline || baseline->counter < total.started ? total.sum : total.sum - baseline->sum;
+}
+
+std::optional<int64_t> parse_integer(BytesView text) {
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  const BytesView digits = text.front() == '-' ? text.substr(1) : text;
+  if (digits.front() == '0' && text.size() > 1) return std::nullopt;  // one spelling a number
+  return value;
+}
+
+std::string to_decimal(Int128 value) {
+  if (value == 0) return "0";
+  auto left = static_cast<Uint128>(value);
+  if (value < 0) left = -left;
+  std::string out;
+  for (; left > 0; left /= 10) out.push_back(static_cast<char>('0' + static_cast<int>(left % 10)));
+  if (value < 0) out.push_back('-');
+  return {out.rbegin(), out.rend()};
+}
+
+bool fits_64_bits(Int128 value) { return value >= INT64_MIN && value <= INT64_MAX; }
+
+// One walk: the rows before the elements, and elements until one with a live dot is found.
+Replica::View Replica::view(const At& at) const {
+  View out;
+  const auto visit = [&](BytesView key, BytesView bytes) {
+    const std::optional<RowKeyParts> parts = parse_row_key(key);
+    ensure(parts.has_value(), "the store holds row keys");
+    switch (parts->name.tag) {
+      case RowTag::header:
+        out.header = decode_stored(parts->name, bytes);
+        return true;
+      case RowTag::string:
+        out.string = decode_stored(parts->name, bytes);
+        return true;
+      case RowTag::total:
+        out.totals.push_back({parts->name, decode_stored(parts->name, bytes)});
+        return true;
+      case RowTag::element:
+        out.element_rows = true;
+        out.elements = !decode_stored(parts->name, bytes).live.empty();
+        return !out.elements;
+      case RowTag::journal:
+        return false;
+    }
+    return false;
+  };
+  rows_.walk(at.prefix, tag_begin(at.prefix, RowTag::journal), std::cref(visit));
+  return out;
+}
+
+Result<Shown> Replica::read(BytesView key) {
+  if (Status checked = check_key(key); !checked) return checked.error();
+  View view = this->view(locate(key));
+  Shown out;
+  if (!view.has_string()) {
+    if (view.elements) out.type = Type::set;
+    return out;
+  }
+  out.type = Type::string;
+  const auto totals = static_cast<uint32_t>(std::count_if(
+      view.totals.begin(), view.totals.end(), [](const View::Total& t) { return !t.row.live.empty(); }));
+  out.hidden = static_cast<uint32_t>(view.string.live.size()) + (view.elements ? 1 : 0);
+  const Live* winner = view.winner();
+  if (winner != nullptr) --out.hidden;
+  const std::optional<int64_t> number = totals == 0 ? std::nullopt : view.number();
+  if (!number) {  // no adds, or adds behind a winner that is no number
+    out.hidden += totals;
+    out.value = winner->value;
+    return out;
+  }
+  const Int128 sum = *number + view.sum();
+  if (!fits_64_bits(sum)) return overflow();
+  out.value = to_decimal(sum);
+  return out;
+}
+
+// What a row's own context adds to the clock that the update's parts share: the kept context, and live dots
+// that a repair brought ahead of the clock.
+DotSet Replica::uncovered(const DotSet& context, const std::vector<Live>& live) const {
+  DotSet out;
+  if (!context.empty()) out = minus(context, clock_);
+  for (const Live& l : live)
+    if (!clock_.contains(l.dot)) out.insert(l.dot);
+  return out;
+}
+
+// A part that has seen all that this replica has of the row, and adds nothing yet.
+Part Replica::seen_part(const RowName& name, const Row& row, const DotSet& excluded) const {
+  Part part;
+  part.name = name;
+  part.context = 0;
+  part.extra = uncovered(row.context, row.live);
+  if (!excluded.empty()) part.extra.join(minus(excluded, clock_));
+  return part;
+}
+
+Delta Replica::begin_delta(const At& at, const Dot& dot) const {
+  Delta delta;
+  delta.key = at.key;
+  delta.dots.insert(dot);
+  return delta;
+}
+
+// The header has seen clock, kept context and live dots; what an element's row kept is a part of its own,
+// since a context speaks of one row (rule 7).
+void Replica::clear_parts(const At& at, const View& view, std::vector<Part>& parts,
+                          const std::function<void(const Row&)>& each_element) const {
+  Part header = seen_part(header_row(), view.header, {});
+  if (view.element_rows) {
+    const auto visit = [&](BytesView key, BytesView bytes) {
+      const RowName name = parse_row_key(key)->name;
+      const Row row = decode_stored(name, bytes);
+      header.extra.join(uncovered({}, row.live));
+      if (!row.context.empty()) parts.push_back(seen_part(name, row, view.header.context));
+      each_element(row);
+      return true;
+    };
+    rows_.walk(tag_begin(at.prefix, RowTag::element), tag_begin(at.prefix, RowTag::journal),
+               std::cref(visit));
+  }
+  parts.push_back(std::move(header));
+}
+
+// SET and DEL supersede all that they hold, and have been shown what a plain read shows and nothing else: the
+// rest goes to the conflict journal, whole (rule 6). They record totals as baselines and pass on those they
+// hold.
+Delta Replica::plain(const At& at, const View& view, const Dot& dot, std::vector<Live> live) const {
+  Delta delta = begin_delta(at, dot);
+  delta.contexts.push_back(clock_);
+  Part string = seen_part(string_row(), view.string, {});
+  string.live = std::move(live);
+  delta.parts.push_back(std::move(string));
+
+  const bool shows_string = view.has_string();
+  const Live* winner = view.winner();
+  const bool shows_totals = view.number().has_value();
+  for (const Live& l : view.string.live)
+    if (&l != winner)
+      delta.parts.push_back(
+          journal_part(l.dot, dot, {.type = RowTag::string, .hlc = l.hlc, .value = l.value}));
+  for (const View::Total& total : view.totals) {
+    Part part;
+    part.name = total.name;
+    part.baseline = total.row.baseline;
+    for (const Live& l : total.row.live) {
+      part.baseline = later(part.baseline, Baseline{l.dot.counter, l.sum});
+      if (!shows_totals)
+        delta.parts.push_back(
+            journal_part(l.dot, dot, {.type = RowTag::total, .started = l.started, .sum = l.sum}));
+    }
+    delta.parts.push_back(std::move(part));
+  }
+  clear_parts(at, view, delta.parts, [&](const Row& element) {
+    if (!shows_string) return;
+    for (const Live& l : element.live)
+      delta.parts.push_back(journal_part(l.dot, dot, {.type = RowTag::element, .value = element.subject}));
+  });
+  sort_parts(delta.parts);
+  return delta;
+}
+
+Result<Mutation> Replica::set(BytesView key, BytesView value, const Dot& dot, Hlc hlc) {
+  if (Status checked = check_key(key); !checked) return checked.error();
+  if (Status checked = check_value(value); !checked) return checked.error();
+  const At at = locate(key);
+  return Mutation{plain(at, view(at), dot, {sibling(dot, hlc, value)}), 1, {}};
+}
+
+Result<Mutation> Replica::del(BytesView key, const Dot& dot, Hlc) {
+  if (Status checked = check_key(key); !checked) return checked.error();
+  const At at = locate(key);
+  const View view = this->view(at);
+  if (!view.has_string() && !view.elements) return Mutation{};
+  return Mutation{plain(at, view, dot, {}), 1, {}};
+}
+
+// The total runs on while an add of it still counts, else it starts anew and names that counter (rule 5). It
+// needs no context, and takes along the baseline that this replica holds of it (rule 4).
+Result<Mutation> Replica::add(BytesView key, int64_t amount, const Dot& dot, Hlc) {
+  if (Status checked = check_key(key); !checked) return checked.error();
+  const At at = locate(key);
+  const View view = this->view(at);
+  if (!view.has_string() && view.elements) return wrong_type();
+  const std::optional<int64_t> number = view.number();
+  if (!number) return no_number();
+  const Int128 sum = *number + view.sum() + amount;
+  if (!fits_64_bits(sum)) return overflow();
+
+  Part part;
+  part.name = total_row(dot.actor);
+  Live total;
+  total.dot = dot;
+  total.started = dot.counter;
+  total.sum = amount;
+  for (const View::Total& held : view.totals) {
+    if (held.name != part.name) continue;
+    part.baseline = held.row.baseline;
+    for (const Live& l : held.row.live) {
+      total.started = l.started;
+      total.sum = l.sum + amount;
+      part.after_add = l.dot.counter;
+    }
+  }
+  part.live.push_back(std::move(total));
+  Delta delta = begin_delta(at, dot);
+  delta.after_add = part.after_add;
+  delta.parts.push_back(std::move(part));
+  return Mutation{std::move(delta), 0, to_decimal(sum)};
+}
+
+namespace {
+
+// Up to the smaller of the named and the held counter: what a client names is not trusted further.
+std::optional<Baseline> named_baseline(const Live& total, const NamedContext& named) {
+  std::optional<Baseline> out;
+  for (const NamedContext::Named& name : named.dots) {
+    if (!name.total_started || name.dot.actor != total.dot.actor) continue;
+    if (name.dot.counter >= total.dot.counter)
+      out = later(out, Baseline{total.dot.counter, total.sum});
+    else if (*name.total_started == total.started && name.dot.counter >= total.started)
+      out = later(out, Baseline{name.dot.counter, name.total_sum});
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<Mutation> Replica::set_with_context(BytesView key, BytesView value, const NamedContext& named,
+                                           const Dot& dot, Hlc hlc) {
+  if (Status checked = check_key(key); !checked) return checked.error();
+  if (Status checked = check_value(value); !checked) return checked.error();
+  const At at = locate(key);
+  const View view = this->view(at);
+  Delta delta = begin_delta(at, dot);
+  delta.contexts.push_back(clock_);
+  Part string = seen_part(string_row(), view.string, {});
+  string.live.push_back(sibling(dot, hlc, value));
+  for (const Live& l : view.string.live) {
+    const bool is_named =
+        std::any_of(named.dots.begin(), named.dots.end(), [&](const auto& n) { return n.dot == l.dot; });
+    if (!is_named) insert_sorted(string.live, {.dot = l.dot, .standing = true});
+  }
+  delta.parts.push_back(std::move(string));
+  for (const View::Total& total : view.totals) {
+    Part part;
+    part.name = total.name;
+    part.baseline = total.row.baseline;
+    for (const Live& l : total.row.live) part.baseline = later(part.baseline, named_baseline(l, named));
+    delta.parts.push_back(std::move(part));
+  }
+  return Mutation{std::move(delta), 1, {}};
+}
+
+// A remove like any other; replicas drop the record when it reaches them.
+Result<Mutation> Replica::expire(BytesView key, const Dot& loser, const Dot& dot, Hlc) {
+  if (Status checked = check_key(key); !checked) return checked.error();
+  const At at = locate(key);
+  const RowName name = journal_row(loser);
+  const std::optional<Row> row = get(row_key(at.prefix, name), name);
+  if (!row || row->live.empty()) return Mutation{};
+  Delta delta = begin_delta(at, dot);
+  delta.contexts.push_back(clock_);
+  delta.parts.push_back(seen_part(name, *row, {}));
+  return Mutation{std::move(delta), 1, {}};
+}
+
+}  // namespace atolldb::crdt

@@ -1,0 +1,143 @@
+#include "crdt/row.h"
+
+#include <algorithm>
+
+#include "crdt/codec.h"
+#include "crdt/limits.h"
+#include "crdt/row_codec.h"
+
+namespace atolldb::crdt {
+
+namespace {
+
+constexpr uint64_t kVersion = 1;
+constexpr size_t kFields = 5;  // version, expiry, live, baseline, context
+
+void write_live(Writer& writer, const Row& row, RowTag tag) {
+  switch (tag) {
+    case RowTag::header:
+      return writer.array(0);
+    case RowTag::string:
+      return write_siblings(writer, row.live);
+    case RowTag::total:
+      return write_total(writer, row.live);
+    case RowTag::element:
+    case RowTag::journal:
+      return write_subject(writer, row.subject, row.live);
+  }
+}
+
+void read_live(Reader& reader, const RowName& name, Row& row) {
+  switch (name.tag) {
+    case RowTag::header:
+      if (reader.array() != 0) reader.fail("a header has no live dots");
+      break;
+    case RowTag::string:
+      row.live = read_siblings(reader, false);
+      break;
+    case RowTag::total:
+      row.live = read_total(reader, actor_of(name));
+      break;
+    case RowTag::element:
+    case RowTag::journal:
+      row.live = read_subject(reader, name, row.subject);
+      break;
+  }
+}
+
+// Where the live part ends decides what is hashed, so the context comes last and the baseline before it.
+struct Layout {
+  size_t live = 0, baseline = 0, context = 0;  // offsets
+};
+
+Layout layout_of(BytesView bytes) {
+  Reader reader(bytes);
+  reader.array_of(kFields);
+  reader.uint();
+  reader.uint();
+  Layout out;
+  out.live = reader.offset();
+  reader.skip();
+  out.baseline = reader.offset();
+  reader.skip();
+  out.context = reader.offset();
+  ensure(reader.ok(), "only rows that were written by encode() are digested");
+  return out;
+}
+
+// Whether the baseline behind a live total lowers what counts of it.
+bool bears(BytesView live_and_baseline) {
+  Reader reader(live_and_baseline);
+  reader.array_of(3);
+  reader.uint();
+  const uint64_t started = reader.uint();
+  reader.int128();
+  const std::optional<Baseline> baseline = read_baseline(reader);
+  return baseline && started <= baseline->counter;
+}
+
+}  // namespace
+
+std::optional<Baseline> later(const std::optional<Baseline>& a, const std::optional<Baseline>& b) {
+  if (!a) return b;
+  if (!b) return a;
+  if (a->counter != b->counter) return a->counter > b->counter ? a : b;
+  return a->sum >= b->sum ? a : b;
+}
+
+const Live* find(const std::vector<Live>& live, const Dot& dot) {
+  const auto it =
+      std::lower_bound(live.begin(), live.end(), dot, [](const Live& l, const Dot& d) { return l.dot < d; });
+  return it != live.end() && it->dot == dot ? &*it : nullptr;
+}
+
+const Live* Row::find(const Dot& dot) const { return crdt::find(live, dot); }
+
+void insert_sorted(std::vector<Live>& live, Live item) {
+  const auto it = std::lower_bound(live.begin(), live.end(), item.dot,
+                                   [](const Live& l, const Dot& d) { return l.dot < d; });
+  live.insert(it, std::move(item));
+}
+
+Bytes encode(const Row& row, const RowName& name) {
+  Bytes out;
+  size_t size = 64 + row.subject.size();
+  for (const Live& l : row.live) size += 40 + l.value.size();
+  out.reserve(size);
+  Writer writer(out);
+  writer.array(kFields);
+  writer.uint(kVersion);
+  writer.uint(row.expiry_ms);
+  write_live(writer, row, name.tag);
+  write(writer, row.baseline);
+  write(writer, row.context);
+  return out;
+}
+
+Result<Row> decode_row(const RowName& name, BytesView bytes) {
+  Reader reader(bytes);
+  const size_t fields = reader.array();
+  if (const uint64_t version = reader.uint(); reader.ok() && version != kVersion)
+    return {Errc::version, "row: version " + std::to_string(version) + ", expected 1"};
+  if (fields != kFields) reader.fail("a row has 5 fields");
+  Row row;
+  row.expiry_ms = reader.uint();
+  read_live(reader, name, row);
+  row.baseline = read_baseline(reader);
+  if (row.baseline && name.tag != RowTag::total) reader.fail("only totals have baselines");
+  if (row.baseline && !row.live.empty() && row.live.front().dot.counter <= row.baseline->counter)
+    reader.fail("a total that its baseline has voided");
+  row.context = read_dot_set(reader);
+  if (!reader.done()) return reader.error("row");
+  return row;
+}
+
+std::optional<Digest> digest_of_row(BytesView row_key, RowTag tag, BytesView bytes) {
+  const Layout at = layout_of(bytes);
+  if (static_cast<uint8_t>(bytes[at.live]) == 0x90) return std::nullopt;
+  if (tag == RowTag::total && bears(bytes.substr(at.live, at.context - at.live)))
+    return hash_of(row_key, bytes.substr(0, at.context));
+  return hash_of(row_key, bytes.substr(0, at.baseline));
+}
+
+}  // namespace atolldb::crdt

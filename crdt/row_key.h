@@ -1,0 +1,70 @@
+#pragma once
+// The names of rows, and their keys in the store (docs/formats/row.md):
+//
+//   partition 2 | SipHash of the key 8 | key length 2 | key 0..480 | tag 1 | id 16        (numbers
+//   big-endian)
+//   `------------------- prefix: all rows of a key ---------------'
+//
+// Row order is tree order: partitions, then hashes, then keys. Within a key the tags put what a point read
+// needs first. The store appends a chunk number of its own.
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <optional>
+
+#include "crdt/base/bytes.h"
+#include "crdt/base/ids.h"
+#include "crdt/base/placement.h"
+#include "crdt/limits.h"
+
+namespace atolldb::crdt {
+
+// On disk and on the wire: never renumber.
+enum class RowTag : uint8_t {
+  header = 1,   // what a clear has excluded; id zero
+  string = 2,   // the siblings of a string; id zero
+  total = 3,    // one actor's running total and its baseline; id: the actor packed, 6 zero bytes
+  element = 4,  // one element of a set; id: XXH3-128 of the element, big-endian
+  journal = 5,  // a value that was overwritten unseen; id: its dot packed
+};
+
+using RowId = std::array<char, 16>;
+
+// A row within its key.
+struct RowName {
+  RowTag tag{};
+  RowId id{};
+  friend auto operator<=>(const RowName&, const RowName&) = default;
+};
+
+RowName header_row();
+RowName string_row();
+RowName total_row(const Actor& actor);
+RowName element_row(BytesView element);
+RowName journal_row(const Dot& loser);
+// Of a total's and a journal record's name.
+Actor actor_of(const RowName& total);
+Dot loser_of(const RowName& journal);
+
+// What all rows of a key begin with. All of them lie from the prefix up to key_end(prefix).
+Bytes key_prefix(const KeyPlace& place, BytesView key);
+Bytes key_end(BytesView prefix);
+// Where the rows of one tag begin.
+Bytes tag_begin(BytesView prefix, RowTag tag);
+Bytes row_key(BytesView prefix, const RowName& name);
+
+// All rows of a partition: partition_begin <= row key < partition_end.
+Bytes partition_begin(PartitionId partition);
+Bytes partition_end(PartitionId partition);
+
+struct RowKeyParts {
+  KeyPlace place;
+  BytesView prefix;
+  BytesView key;
+  RowName name;
+};
+// The views borrow from `row_key`. Nothing: it is no row key.
+std::optional<RowKeyParts> parse_row_key(BytesView row_key);
+
+}  // namespace atolldb::crdt

@@ -1,0 +1,127 @@
+// One replica, by hand: what each operation answers and what it refuses.
+#include "crdt/replica.h"
+
+#include <catch2/catch.hpp>
+
+#include "tests/crdt/map_rows.h"
+
+using namespace atolldb;
+using namespace atolldb::crdt;
+
+namespace {
+
+// A replica whose one actor issues dots and stamps in order.
+struct Site {
+  explicit Site(uint16_t node) : actor{NodeNumber{node}, 1, 7}, replica(PartitionId{0}, {{1, 2}, 1}, rows) {}
+  Dot dot() { return {actor, ++counter}; }
+  Hlc hlc() { return {1000 + counter}; }
+  // Applies what a mutator found and answers it.
+  Mutation run(Result<Mutation> found) {
+    REQUIRE(found);
+    if (found->delta)
+      REQUIRE(replica.apply(*found->delta));
+    else
+      --counter;
+    return *found;
+  }
+  Mutation set(BytesView k, BytesView v) {
+    const Dot d = dot();
+    return run(replica.set(k, v, d, hlc()));
+  }
+  Mutation del(BytesView k) {
+    const Dot d = dot();
+    return run(replica.del(k, d, hlc()));
+  }
+  Mutation add(BytesView k, int64_t n) {
+    const Dot d = dot();
+    return run(replica.add(k, n, d, hlc()));
+  }
+  Mutation sadd(BytesView k, std::vector<BytesView> es) {
+    const Dot d = dot();
+    return run(replica.sadd(k, es, d, hlc()));
+  }
+  Mutation srem(BytesView k, std::vector<BytesView> es) {
+    const Dot d = dot();
+    return run(replica.srem(k, es, d, hlc()));
+  }
+  Bytes get(BytesView k) { return replica.read(k)->value; }
+
+  MapRows rows;
+  Actor actor;
+  uint64_t counter = 0;
+  Replica replica;
+};
+
+}  // namespace
+
+TEST_CASE("Replica: set, get and delete a string, leaves no rows behind", "[crdt]") {
+  Site a(1);
+  REQUIRE(a.replica.read("k")->type == Type::none);
+  a.set("k", "v1");
+  REQUIRE(a.get("k") == "v1");
+  a.set("k", "v2");
+  REQUIRE(a.get("k") == "v2");
+  REQUIRE(a.rows.rows.size() == 1);
+  REQUIRE(a.del("k").count == 1);
+  REQUIRE(a.replica.read("k")->type == Type::none);
+  REQUIRE(a.rows.rows.empty());
+  REQUIRE(a.replica.digest() == Digest{});
+  REQUIRE(a.del("k").count == 0);
+  REQUIRE(a.replica.clock().size() == 3);
+}
+
+TEST_CASE("Replica: adds, count exactly and on top of what was set", "[crdt]") {
+  Site a(1);
+  REQUIRE(a.add("n", 5).value == "5");
+  REQUIRE(a.add("n", -7).value == "-2");
+  REQUIRE(a.get("n") == "-2");
+  a.set("n", "10");
+  REQUIRE(a.get("n") == "10");
+  REQUIRE(a.add("n", 1).value == "11");
+  a.set("n", "x");
+  REQUIRE(a.replica.add("n", 1, a.dot(), a.hlc()).error().code == Errc::invalid);
+}
+
+TEST_CASE("Replica: sums outside 64 bits, refused on add and on read", "[crdt]") {
+  Site a(1), b(2);
+  a.set("n", "9223372036854775807");
+  REQUIRE(a.replica.add("n", 1, {a.actor, 99}, a.hlc()).error().code == Errc::overflow);
+  b.set("n", "9223372036854775807");
+  const Mutation more = [&] {
+    Site c(3);
+    return c.add("n", 5);
+  }();
+  a.replica.apply(*more.delta);
+  REQUIRE(a.replica.read("n").error().code == Errc::overflow);
+  REQUIRE(a.replica.read("n").error().message == "increment or decrement would overflow");
+  REQUIRE(a.add("n", -5).value == "9223372036854775807");
+}
+
+TEST_CASE("Replica: a set of elements, members in pages", "[crdt]") {
+  Site a(1);
+  REQUIRE(a.sadd("s", {"x", "y", "x"}).count == 2);
+  REQUIRE(a.sadd("s", {"y", "z"}).count == 1);
+  REQUIRE(*a.replica.contains("s", "x"));
+  REQUIRE(a.srem("s", {"x", "q"}).count == 1);
+  REQUIRE_FALSE(*a.replica.contains("s", "x"));
+  const auto first = a.replica.members("s", {}, 1);
+  REQUIRE(first->elements.size() == 1);
+  const auto second = a.replica.members("s", first->next, 1);
+  REQUIRE(second->elements.size() == 1);
+  REQUIRE(second->next.empty());
+  REQUIRE(first->elements != second->elements);
+}
+
+TEST_CASE("Replica: commands for another type, refused and nothing changed", "[crdt]") {
+  Site a(1);
+  a.sadd("s", {"x"});
+  a.set("k", "v");
+  REQUIRE(a.replica.add("s", 1, {a.actor, 99}, {}).error().code == Errc::wrong_type);
+  REQUIRE(a.replica.sadd("k", {"x"}, {a.actor, 99}, {}).error().code == Errc::wrong_type);
+  REQUIRE(a.replica.members("k", {}, 10).error().code == Errc::wrong_type);
+  REQUIRE(a.replica.contains("k", "x").error().message ==
+          "Operation against a key holding the wrong kind of value");
+  a.set("s", "now a string");
+  REQUIRE(a.get("s") == "now a string");
+  REQUIRE(a.replica.inspect("s", 10).element_count == 0);
+}
