@@ -12,7 +12,7 @@ using namespace atolldb::storage::testing;
 
 namespace {
 
-#define EACH_STORE GENERATE(std::string("memory"))
+#define EACH_STORE GENERATE(std::string("memory"), std::string("disk"))
 
 std::string str(const Bytes& b) { return b; }
 
@@ -257,15 +257,16 @@ TEST_CASE("store: a damaged row, never handed out and the walk goes on", "[stora
   auto harness = make_harness(EACH_STORE);
   harness->recover();
   const Bytes value_b = "the value whose bytes will be flipped";
-  REQUIRE(harness->store().commit({{}, {put("a", "1"), put("b", value_b), put("c", "3")}, {}}));
+  const Bytes b = "b-the-key-to-damage";
+  REQUIRE(harness->store().commit({{}, {put("a", "1"), put(b, value_b), put("c", "3")}, {}}));
   harness->checkpoint();
   harness->stop();
-  REQUIRE(harness->damage_row("b"));
+  REQUIRE(harness->damage_row(b));
   harness->start();
   harness->recover();
   Store& store = harness->store();
   Bytes value = "untouched";
-  CHECK(store.get("b", value) == Found::damaged);
+  CHECK(store.get(b, value) == Found::damaged);
   CHECK(value == "untouched");
   CHECK(store.get("a", value) == Found::yes);
   std::vector<Bytes> keys;
@@ -274,10 +275,10 @@ TEST_CASE("store: a damaged row, never handed out and the walk goes on", "[stora
     return true;
   }));
   CHECK(keys == std::vector<Bytes>{"a", "c"});
-  REQUIRE(store.commit({{}, {put("b", "repaired")}, {}}));
-  CHECK(store.get("b", value) == Found::yes);
+  REQUIRE(store.commit({{}, {put(b, "repaired")}, {}}));
+  CHECK(store.get(b, value) == Found::yes);
   harness->checkpoint();
-  CHECK(store.get("b", value) == Found::yes);
+  CHECK(store.get(b, value) == Found::yes);
   CHECK(value == "repaired");
   CHECK(all_rows(store).size() == 3);
 }

@@ -3,6 +3,11 @@
 #include <poll.h>
 
 #include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "storage/disk_store.h"
 
 namespace atolldb::storage::testing {
 namespace {
@@ -23,6 +28,34 @@ class MemoryHarness : public Harness {
   MemoryStoreOptions options_;
   MemoryDisk disk_;
   std::unique_ptr<MemoryStore> store_;
+};
+
+class DiskHarness : public Harness {
+ public:
+  explicit DiskHarness(const DiskStoreOptions& options) : options_(options) {
+    options_.directory = directory_.path();
+    options_.log_segment_bytes = 64u << 10;
+    start();
+  }
+  Store& store() override { return *store_; }
+  void stop() override { store_.reset(); }
+  void start() override {
+    auto opened = DiskStore::open(options_);
+    if (!opened) FAIL(opened.error().message);
+    store_ = std::move(*opened);
+  }
+  void reopen() override {
+    stop();
+    start();
+  }
+  bool damage_row(BytesView row_key) override {
+    return flip_byte_behind(directory_.path() + "/rows/data.mdb", row_key);
+  }
+
+ private:
+  TemporaryDirectory directory_;
+  DiskStoreOptions options_;
+  std::unique_ptr<DiskStore> store_;
 };
 
 // One poll(), after waiting for news where the store has threads.
@@ -63,8 +96,47 @@ void Harness::checkpoint(std::vector<Batch::Change> meta) {
   }
 }
 
+TemporaryDirectory::TemporaryDirectory() {
+  std::string pattern = (std::filesystem::temp_directory_path() / "atoll-storage-XXXXXX").string();
+  REQUIRE(::mkdtemp(pattern.data()) != nullptr);
+  path_ = pattern;
+}
+
+TemporaryDirectory::~TemporaryDirectory() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
+std::string read_whole(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+void write_whole(const std::string& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
+}
+
+bool flip_byte_behind(const std::string& path, BytesView marker) {
+  std::string bytes = read_whole(path);
+  bool found = false;
+  for (size_t at = bytes.find(marker); at != std::string::npos; at = bytes.find(marker, at + 1)) {
+    found = true;
+    bytes[at + marker.size() + 20] ^= 1;
+  }
+  write_whole(path, bytes);
+  return found;
+}
+
 std::unique_ptr<Harness> make_harness(const std::string& kind, size_t memtable_bytes,
                                       uint64_t log_bytes_max) {
+  if (kind == "disk") {
+    DiskStoreOptions options;
+    options.cluster = "test";
+    options.node = NodeNumber{1};
+    options.memtable_bytes = memtable_bytes;
+    options.log_bytes_max = log_bytes_max;
+    return std::make_unique<DiskHarness>(options);
+  }
   REQUIRE(kind == "memory");
   MemoryStoreOptions options;
   options.memtable_bytes = memtable_bytes;

@@ -31,6 +31,24 @@ class Harness {
   void checkpoint(std::vector<Batch::Change> meta = {});
 };
 
+// A directory of the test's own, removed with what is in it.
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory();
+  ~TemporaryDirectory();
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+std::string read_whole(const std::string& path);
+void write_whole(const std::string& path, const std::string& bytes);
+// Flips a bit in the bytes some way behind every place where `marker` stands. False: it stands nowhere.
+bool flip_byte_behind(const std::string& path, BytesView marker);
+
 // "memory" or "disk".
 std::unique_ptr<Harness> make_harness(const std::string& kind, size_t memtable_bytes = 8u << 20,
                                       uint64_t log_bytes_max = 1u << 30);

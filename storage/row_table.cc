@@ -1,0 +1,369 @@
+#include "storage/row_table.h"
+
+#include <lmdb.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "storage/file.h"
+#include "storage/row_format.h"
+
+namespace atolldb::storage {
+namespace {
+
+constexpr uint64_t kMapBytesMin = 64u << 20;
+constexpr uint64_t kMapBytesUsual = uint64_t{256} << 30;  // address space, not memory
+constexpr unsigned kNamedTables = 2;
+// The store's own entry in `meta`. Stored keys of callers have at least three bytes.
+constexpr BytesView kCheckpointKey("\0", 1);
+
+MDB_val to_val(BytesView bytes) { return {bytes.size(), const_cast<char*>(bytes.data())}; }
+BytesView to_view(const MDB_val& val) { return {static_cast<const char*>(val.mv_data), val.mv_size}; }
+
+Error lmdb_error(const std::string& what, int rc) {
+  if (rc == ENOSPC || rc == EDQUOT) return system_error(what, rc);
+  const bool corrupt = rc == MDB_CORRUPTED || rc == MDB_PAGE_NOTFOUND || rc == MDB_INVALID;
+  const Errc code = corrupt ? Errc::corrupt : rc == MDB_VERSION_MISMATCH ? Errc::version : Errc::io;
+  return {code, what + ": " + mdb_strerror(rc)};
+}
+
+// Ends the transaction unless it was committed.
+class WriteTxn {
+ public:
+  explicit WriteTxn(MDB_env* env) : rc_(mdb_txn_begin(env, nullptr, 0, &txn_)) {}
+  ~WriteTxn() {
+    if (txn_) mdb_txn_abort(txn_);
+  }
+  WriteTxn(const WriteTxn&) = delete;
+  WriteTxn& operator=(const WriteTxn&) = delete;
+  int begun() const { return rc_; }
+  MDB_txn* get() const { return txn_; }
+  int commit() { return mdb_txn_commit(std::exchange(txn_, nullptr)); }
+
+ private:
+  MDB_txn* txn_ = nullptr;
+  int rc_;
+};
+
+// Writes one table's changes in key order.
+class TableWriter {
+ public:
+  TableWriter(MDB_txn* txn, MDB_dbi dbi) : txn_(txn), dbi_(dbi) {}
+  ~TableWriter() {
+    if (cursor_) mdb_cursor_close(cursor_);
+  }
+  TableWriter(const TableWriter&) = delete;
+  TableWriter& operator=(const TableWriter&) = delete;
+
+  int write(const Memtable& changes) {
+    if (const int rc = mdb_cursor_open(txn_, dbi_, &cursor_); rc != 0) return rc;
+    MDB_val key, data;
+    const int last = mdb_cursor_get(cursor_, &key, &data, MDB_LAST);
+    if (last == 0) end_.assign(to_view(key));
+    if (last != 0 && last != MDB_NOTFOUND) return last;
+    for (const auto& [row_key, value] : changes.entries())
+      if (const int rc = value ? put(row_key, *value) : erase(row_key); rc != 0) return rc;
+    return 0;
+  }
+
+ private:
+  int put(BytesView row_key, BytesView value) {
+    StoredKey key(row_key);
+    if (value.size() <= kChunkBytes)
+      return put_chunk(key, {RowKind::whole, value, static_cast<uint32_t>(value.size())}, 1);
+    const size_t chunks = (value.size() + kChunkBytes - 1) / kChunkBytes;
+    for (size_t i = 0; i < chunks; ++i) {
+      key.set_chunk(static_cast<uint16_t>(i));
+      const StoredRow row{i == 0 ? RowKind::first : RowKind::more, value.substr(i * kChunkBytes, kChunkBytes),
+                          static_cast<uint32_t>(value.size())};
+      if (const int rc = put_chunk(key, row, chunks); rc != 0) return rc;
+    }
+    return 0;
+  }
+
+  // Chunk 0 also clears what an older, longer value left behind the new one's `chunks`.
+  int put_chunk(const StoredKey& key, const StoredRow& row, size_t chunks) {
+    MDB_val k = to_val(key.view());
+    MDB_val data{stored_size(row.kind, row.payload.size()), nullptr};
+    int rc;
+    if (key.view() > BytesView(end_)) {
+      rc = mdb_cursor_put(cursor_, &k, &data, MDB_RESERVE | MDB_APPEND);
+      end_.assign(key.view());
+    } else {
+      MDB_val held{data.mv_size, nullptr};
+      rc = mdb_cursor_put(cursor_, &k, &held, MDB_RESERVE | MDB_NOOVERWRITE);
+      if (rc == MDB_KEYEXIST) {
+        if (row.kind != RowKind::more && chunks_of(to_view(held)) > chunks)
+          if ((rc = erase_chunks(key, chunks)) != 0) return rc;
+        rc = mdb_cursor_put(cursor_, &k, &data, MDB_RESERVE);
+      } else {
+        data = held;
+      }
+    }
+    if (rc == 0) encode_row(static_cast<char*>(data.mv_data), key.view(), row);
+    return rc;
+  }
+
+  // By what its first chunk says; a damaged one is taken for the longest, so that nothing of it stays.
+  static size_t chunks_of(BytesView stored_first) {
+    if (stored_first.size() < kRowHeadBytes) return SIZE_MAX;
+    if (static_cast<RowKind>(stored_first[1]) == RowKind::whole) return 1;
+    return SIZE_MAX;
+  }
+
+  int erase_chunks(StoredKey key, size_t from) {
+    for (size_t i = from; i <= UINT16_MAX; ++i) {
+      key.set_chunk(static_cast<uint16_t>(i));
+      MDB_val k = to_val(key.view());
+      const int rc = mdb_del(txn_, dbi_, &k, nullptr);
+      if (rc == MDB_NOTFOUND) break;
+      if (rc != 0) return rc;
+    }
+    return 0;
+  }
+
+  int erase(BytesView row_key) {
+    const StoredKey key(row_key);
+    MDB_val k = to_val(key.view()), data;
+    int rc = mdb_cursor_get(cursor_, &k, &data, MDB_SET_KEY);
+    if (rc == MDB_NOTFOUND) return 0;
+    if (rc != 0) return rc;
+    const size_t chunks = chunks_of(to_view(data));
+    rc = mdb_cursor_del(cursor_, 0);
+    return rc == 0 && chunks > 1 ? erase_chunks(key, 1) : rc;
+  }
+
+  MDB_txn* txn_;
+  MDB_dbi dbi_;
+  MDB_cursor* cursor_ = nullptr;
+  Bytes end_;  // no stored key is greater
+};
+
+}  // namespace
+
+struct RowTable::Impl {
+  MDB_env* env = nullptr;
+  MDB_dbi dbis[2] = {};
+  MDB_txn* read_txn = nullptr;
+  bool reading = false;
+  uint64_t map_bytes = 0;
+  LogPosition checkpoint;
+  std::string path;
+
+  ~Impl() {
+    if (read_txn) mdb_txn_abort(read_txn);
+    if (env) mdb_env_close(env);
+  }
+  MDB_dbi dbi(Part part) const { return dbis[static_cast<size_t>(part)]; }
+
+  // Nothing: LMDB has no read transaction to give.
+  MDB_txn* reader() {
+    if (reading) return read_txn;
+    const int rc = read_txn ? mdb_txn_renew(read_txn) : mdb_txn_begin(env, nullptr, MDB_RDONLY, &read_txn);
+    ensure(rc == 0, "LMDB gives its only reader a transaction");
+    reading = true;
+    return read_txn;
+  }
+
+  int open_env(uint64_t bytes);
+  Status open(uint64_t bytes);
+  Status read_checkpoint();
+  Found assemble(MDB_dbi table, StoredKey& key, const StoredRow& first, Bytes& value);
+};
+
+RowTable::RowTable(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+RowTable::~RowTable() = default;
+
+int RowTable::Impl::open_env(uint64_t bytes) {
+  if (const int rc = mdb_env_create(&env); rc != 0) return rc;
+  mdb_env_set_maxdbs(env, kNamedTables);
+  mdb_env_set_mapsize(env, bytes);
+  // Reads are points and short ranges; read-ahead would fill memory with neighbours.
+  const int rc = mdb_env_open(env, path.c_str(), MDB_NOTLS | MDB_NORDAHEAD, 0640);
+  if (rc != 0) {
+    mdb_env_close(env);
+    env = nullptr;
+  }
+  map_bytes = bytes;
+  return rc;
+}
+
+Status RowTable::Impl::open(uint64_t bytes) {
+  const bool usual = bytes == 0;
+  if (usual) bytes = kMapBytesUsual;
+  int rc = open_env(bytes);
+  while (rc == ENOMEM && usual && bytes > kMapBytesMin) rc = open_env(bytes /= 2);
+  if (rc != 0) return lmdb_error("open " + path, rc);
+  // LMDB raises a map that is smaller than its data.
+  MDB_envinfo info;
+  mdb_env_info(env, &info);
+  map_bytes = info.me_mapsize;
+  int dead = 0;
+  mdb_reader_check(env, &dead);
+  if ((rc = mdb_env_sync(env, 1)) != 0) return lmdb_error("sync " + path, rc);
+
+  WriteTxn txn(env);
+  if ((rc = txn.begun()) != 0) return lmdb_error("open " + path, rc);
+  const char* names[] = {"rows", "meta"};
+  for (size_t i = 0; i < kNamedTables; ++i)
+    if ((rc = mdb_dbi_open(txn.get(), names[i], MDB_CREATE, &dbis[i])) != 0)
+      return lmdb_error("open table " + std::string(names[i]) + " in " + path, rc);
+  if ((rc = txn.commit()) != 0) return lmdb_error("open " + path, rc);
+  return read_checkpoint();
+}
+
+Status RowTable::Impl::read_checkpoint() {
+  MDB_val key = to_val(kCheckpointKey), data;
+  const int rc = mdb_get(reader(), dbi(Part::meta), &key, &data);
+  if (rc == MDB_NOTFOUND) return ok();
+  if (rc != 0) return lmdb_error("read the checkpoint's position in " + path, rc);
+  const auto row = decode_row(kCheckpointKey, to_view(data));
+  if (!row || row->payload.size() != sizeof checkpoint.value)
+    return {Errc::corrupt,
+            "the checkpoint's position in " + path +
+                " does not verify; restore this node's directory or start it with an empty one"};
+  std::memcpy(&checkpoint.value, row->payload.data(), sizeof checkpoint.value);
+  return ok();
+}
+
+Result<std::unique_ptr<RowTable>> RowTable::open(const std::string& directory, const Options& options) {
+  auto impl = std::make_unique<Impl>();
+  impl->path = directory;
+  if (Status opened = impl->open(options.map_bytes); !opened) return opened.error();
+  std::unique_ptr<RowTable> table(new RowTable(std::move(impl)));
+  table->end_read();
+  return table;
+}
+
+Found RowTable::get(Part part, BytesView key, Bytes& value) {
+  if (key.empty() || key.size() > kRowKeyBytesMax) return Found::no;
+  StoredKey stored(key);
+  MDB_val k = to_val(stored.view()), data;
+  const int rc = mdb_get(impl_->reader(), impl_->dbi(part), &k, &data);
+  if (rc == MDB_NOTFOUND) return Found::no;
+  if (rc != 0) return Found::damaged;
+  const auto row = decode_row(stored.view(), to_view(data));
+  if (!row || row->kind == RowKind::more) return Found::damaged;
+  if (row->kind == RowKind::first) return impl_->assemble(impl_->dbi(part), stored, *row, value);
+  value.assign(row->payload);
+  return Found::yes;
+}
+
+Found RowTable::Impl::assemble(MDB_dbi table, StoredKey& key, const StoredRow& first, Bytes& value) {
+  if (first.length > kRecordBytesMax) return Found::damaged;
+  Bytes whole;
+  whole.reserve(first.length);
+  whole.assign(first.payload);
+  for (uint16_t chunk = 1; whole.size() < first.length; ++chunk) {
+    key.set_chunk(chunk);
+    MDB_val k = to_val(key.view()), data;
+    if (mdb_get(reader(), table, &k, &data) != 0) return Found::damaged;
+    const auto row = decode_row(key.view(), to_view(data));
+    if (!row || row->kind != RowKind::more || row->payload.empty()) return Found::damaged;
+    whole.append(row->payload);
+  }
+  if (whole.size() != first.length) return Found::damaged;
+  value = std::move(whole);
+  return Found::yes;
+}
+
+void RowTable::end_read() {
+  if (std::exchange(impl_->reading, false)) mdb_txn_reset(impl_->read_txn);
+}
+
+LogPosition RowTable::checkpoint() const { return impl_->checkpoint; }
+
+Status RowTable::grow() {
+  end_read();
+  const int rc = mdb_env_set_mapsize(impl_->env, impl_->map_bytes * 2);
+  if (rc != 0) return lmdb_error("grow the map of " + impl_->path, rc);
+  impl_->map_bytes *= 2;
+  return ok();
+}
+
+uint64_t RowTable::used_bytes() const {
+  MDB_envinfo info;
+  MDB_stat stat;
+  mdb_env_info(impl_->env, &info);
+  mdb_env_stat(impl_->env, &stat);
+  return (info.me_last_pgno + 1) * uint64_t{stat.ms_psize};
+}
+
+RowTable::Written RowTable::write(const Memtable& rows, const Memtable& meta, LogPosition position,
+                                  std::optional<Error>& error) {
+  WriteTxn txn(impl_->env);
+  int rc = txn.begun();
+  if (rc == 0) rc = TableWriter(txn.get(), impl_->dbi(Part::rows)).write(rows);
+  if (rc == 0) rc = TableWriter(txn.get(), impl_->dbi(Part::meta)).write(meta);
+  if (rc == 0) {
+    MDB_val key = to_val(kCheckpointKey), data{stored_size(RowKind::whole, sizeof position.value), nullptr};
+    rc = mdb_put(txn.get(), impl_->dbi(Part::meta), &key, &data, MDB_RESERVE);
+    if (rc == 0)
+      encode_row(static_cast<char*>(data.mv_data), kCheckpointKey,
+                 {RowKind::whole, {reinterpret_cast<const char*>(&position.value), sizeof position.value}});
+  }
+  if (rc == 0) rc = txn.commit();
+  if (rc == 0) return Written::done;
+  error = lmdb_error("checkpoint into " + impl_->path, rc);
+  if (rc == MDB_MAP_FULL) return Written::map_full;
+  return error->code == Errc::full ? Written::disk_full : Written::failed;
+}
+
+// -- Cursor
+
+struct RowTable::Cursor::State {
+  RowTable::Impl& table;
+  MDB_dbi dbi;
+  MDB_cursor* cursor = nullptr;
+  MDB_val key{}, data{};
+  bool valid = false;
+  Bytes assembled;
+
+  // On to the first chunk of the next row.
+  void move(MDB_cursor_op op) {
+    int rc = mdb_cursor_get(cursor, &key, &data, op);
+    while (rc == 0 && (key.mv_size <= kChunkNumberBytes || chunk_of(to_view(key)) != 0))
+      rc = mdb_cursor_get(cursor, &key, &data, MDB_NEXT);
+    valid = rc == 0;
+  }
+};
+
+RowTable::Cursor::Cursor(RowTable& table, Part part)
+    : state_(new State{*table.impl_, table.impl_->dbi(part)}) {
+  const int rc = mdb_cursor_open(state_->table.reader(), state_->dbi, &state_->cursor);
+  ensure(rc == 0, "a cursor opens in an open table");
+}
+
+RowTable::Cursor::~Cursor() { mdb_cursor_close(state_->cursor); }
+
+void RowTable::Cursor::seek(BytesView from) {
+  state_->key = to_val(from);
+  state_->move(from.empty() ? MDB_FIRST : MDB_SET_RANGE);
+  // A key that `from` continues with zeros lies behind it here, because of its chunk number.
+  while (state_->valid && key() < from) next();
+}
+
+bool RowTable::Cursor::valid() const { return state_->valid; }
+
+BytesView RowTable::Cursor::key() const {
+  BytesView stored = to_view(state_->key);
+  stored.remove_suffix(kChunkNumberBytes);
+  return stored;
+}
+
+Found RowTable::Cursor::read(BytesView& value) {
+  const auto row = decode_row(to_view(state_->key), to_view(state_->data));
+  if (!row || row->kind == RowKind::more) return Found::damaged;
+  if (row->kind == RowKind::whole) {
+    value = row->payload;
+    return Found::yes;
+  }
+  StoredKey stored(key());
+  const Found found = state_->table.assemble(state_->dbi, stored, *row, state_->assembled);
+  if (found == Found::yes) value = state_->assembled;
+  return found;
+}
+
+void RowTable::Cursor::next() { state_->move(MDB_NEXT); }
+
+}  // namespace atolldb::storage
