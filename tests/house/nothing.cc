@@ -1,0 +1,1 @@
+// Empty on purpose: headers_test.py compiles it with one header in front.
