@@ -82,7 +82,7 @@ struct Response {
   uint32_t hidden = 0;        // get: siblings behind the value
   // Of the partition, where the answering node knows them: they name the next request id.
   Epoch epoch;
-  uint64_t stamp_ms = 0;  // the partition's present stamp, in milliseconds
+  uint64_t stamp_ms = 0;     // the partition's present stamp, in milliseconds
   NodeNumber coordinator{};  // of the partition, where known
   NodeNumber node{};         // who answered
 };

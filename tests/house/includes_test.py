@@ -28,7 +28,7 @@ ROOMS = {
 # Library header -> files that may include it. Tests and benchmarks may include any.
 LIBRARIES = [
     (r"msgpack", r"crdt/wire\.(h|cc)|.*codec\.cc"),
-    (r"lmdb\.h", r"storage/lmdb[a-z_]*\.(h|cc)"),
+    (r"lmdb\.h", r"storage/row_table\.cc"),
     (r"toml\+\+", r"topology/document\.cc"),
     (r"spdlog|fmt/", r"(wan|region)/io/.*|tools/.*"),
     (r"zmq", r"(wan|region)/io/.*|client/.*|tools/.*"),
