@@ -81,6 +81,7 @@ Cluster::Cluster(const std::vector<int>& nodes_in_region) {
       node.name = region.name + "-" + std::to_string(i);
       node.region = region.id;
       node.peer = {"127.0.0.1", free_port()};
+      node.client = {"127.0.0.1", free_port()};
       node.public_key = (keys[node.number] = make_keys()).public_key;
       region.nodes.push_back(node.number);
       topology.nodes.push_back(node);

@@ -10,6 +10,7 @@
 #include "wan/io/frame.h"
 #include "wan/io/socket_options.h"
 #include "wan/io/transport.h"
+#include "wan/io/zmq_message.h"
 
 namespace atolldb::wan {
 namespace {
@@ -40,9 +41,9 @@ void set_client_options(ZmqSocket& socket, const topology::Node& peer, const Pee
   if (peer.peer.host.find(':') != std::string::npos) socket.set(ZMQ_IPV6, 1);
 }
 
-std::optional<PeerLink::Event> event_of(const zmq_msg_t& head) {
+std::optional<PeerLink::Event> event_of(BytesView head) {
   uint16_t number = 0;
-  std::memcpy(&number, zmq_msg_data(const_cast<zmq_msg_t*>(&head)), sizeof number);
+  std::memcpy(&number, head.data(), sizeof number);
   switch (number) {
     case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
       return PeerLink::Event::up;
@@ -84,7 +85,7 @@ Result<std::unique_ptr<PeerLink>> PeerLink::open(void* context, const topology::
 }
 
 bool PeerLink::send(BytesView frame) {
-  if (queued_->load(std::memory_order_relaxed) + frame.size() > kQueueBytesMax) return false;
+  if (queued_->load() + frame.size() > kQueueBytesMax) return false;
   zmq_msg_t message;
   init_counted(&message, std::string_view(kHead, sizeof kHead), frame, queued_);
   int rc = zmq_msg_send(&message, socket_.handle(), ZMQ_DONTWAIT);
@@ -98,19 +99,10 @@ bool PeerLink::send(BytesView frame) {
 
 void PeerLink::take_events(std::vector<Event>& events) {
   bool any = false;
-  while (true) {
-    zmq_msg_t part;
-    zmq_msg_init(&part);
-    if (zmq_msg_recv(&part, monitor_.handle(), ZMQ_DONTWAIT) < 0) {
-      zmq_msg_close(&part);
-      break;
-    }
-    any = true;
+  for (Message part; part.receive(monitor_.handle()); any = true)
     // Two parts: number and value, then the endpoint.
-    if (zmq_msg_more(&part) != 0 && zmq_msg_size(&part) >= sizeof(uint16_t))
-      if (const auto event = event_of(part)) events.push_back(*event);
-    zmq_msg_close(&part);
-  }
+    if (part.more() && part.bytes().size() >= sizeof(uint16_t))
+      if (const auto event = event_of(part.bytes())) events.push_back(*event);
   // Ended connections are only let go when their socket is used; a link that is never written to would keep
   // them.
   if (any) socket_.events();

@@ -49,7 +49,7 @@ class PeerLink {
   PeerLink(ZmqSocket socket, ZmqSocket monitor);
 
   ZmqSocket socket_, monitor_;
-  BytesInQueue queued_ = make_bytes_in_queue();
+  std::shared_ptr<ByteGauge> queued_ = std::make_shared<ByteGauge>();
 };
 
 }  // namespace atolldb::wan

@@ -17,6 +17,7 @@
 #include "wan/io/peer_link.h"
 #include "wan/io/socket_options.h"
 #include "wan/io/zap_handler.h"
+#include "wan/io/zmq_message.h"
 #include "wan/io/zmq_socket.h"
 
 namespace atolldb::wan {
@@ -27,30 +28,16 @@ constexpr size_t kReceiveBytesMax =
     kPeerFrameBytesMax;              // handed out by one receive(), give or take one frame
 constexpr int kCloseLingerMs = 200;  // the last words of a clean stop
 
-class Message {
- public:
-  Message() { zmq_msg_init(&message_); }
-  ~Message() { zmq_msg_close(&message_); }
-  Message(const Message&) = delete;
-  Message& operator=(const Message&) = delete;
-
-  bool receive(void* socket) { return zmq_msg_recv(&message_, socket, ZMQ_DONTWAIT) >= 0; }
-  bool more() const { return zmq_msg_more(&message_) != 0; }
-  BytesView bytes() { return {static_cast<const char*>(zmq_msg_data(&message_)), zmq_msg_size(&message_)}; }
-  // The node that the ZAP handler bound to this connection's key.
-  std::optional<NodeNumber> sender() {
-    const char* user = zmq_msg_gets(&message_, "User-Id");
-    if (user == nullptr) return std::nullopt;
-    uint16_t number = 0;
-    const char* end = user + std::strlen(user);
-    const auto [stop, error] = std::from_chars(user, end, number);
-    if (error != std::errc{} || stop != end) return std::nullopt;
-    return NodeNumber{number};
-  }
-
- private:
-  zmq_msg_t message_;
-};
+// The node that the ZAP handler bound to this connection's key.
+std::optional<NodeNumber> sender_of(const Message& message) {
+  const char* user = message.property("User-Id");
+  if (user == nullptr) return std::nullopt;
+  uint16_t number = 0;
+  const char* end = user + std::strlen(user);
+  const auto [stop, error] = std::from_chars(user, end, number);
+  if (error != std::errc{} || stop != end) return std::nullopt;
+  return NodeNumber{number};
+}
 
 class ZmqTransport final : public Transport {
  public:
@@ -216,13 +203,13 @@ bool ZmqTransport::receive_one(Instant now, std::vector<Received>& frames) {
     return true;
   }
   while (message.more() && message.receive(router_.handle())) continue;
-  if (const auto from = message.sender())
+  if (const auto from = sender_of(message))
     if (Peer* peer = find(*from)) refuse_frame(now, *peer, "problem=\"a message of several parts\"");
   return true;
 }
 
 void ZmqTransport::take_frame(Instant now, Message& message, std::vector<Received>& frames) {
-  const auto from = message.sender();
+  const auto from = sender_of(message);
   Peer* peer = from ? find(*from) : nullptr;
   // ZeroMQ lets a connection through unasked when no ZAP handler lives; without a user id it says nothing
   // here.

@@ -7,6 +7,7 @@
 #include <array>
 
 #include "wan/io/curve_keys.h"
+#include "wan/io/zmq_message.h"
 
 namespace atolldb::wan {
 namespace {
@@ -18,17 +19,9 @@ constexpr size_t kRequestParts = 7;
 
 std::vector<std::string> receive_parts(void* socket) {
   std::vector<std::string> parts;
-  bool more = true;
-  while (more) {
-    zmq_msg_t part;
-    zmq_msg_init(&part);
-    if (zmq_msg_recv(&part, socket, ZMQ_DONTWAIT) < 0) {
-      zmq_msg_close(&part);
-      break;
-    }
-    parts.emplace_back(static_cast<char*>(zmq_msg_data(&part)), zmq_msg_size(&part));
-    more = zmq_msg_more(&part) != 0;
-    zmq_msg_close(&part);
+  for (Message part; part.receive(socket);) {
+    parts.emplace_back(part.bytes());
+    if (!part.more()) break;
   }
   return parts;
 }
