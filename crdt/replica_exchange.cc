@@ -95,23 +95,38 @@ Part absent_part(const RowName& name) {
   return part;
 }
 
-void add_absent(const std::vector<RowName>& held, std::vector<Part>& parts) {
-  const auto by_name = [](const Part& p, const RowName& name) { return p.name < name; };
+// What a unit does not bring is spoken for too: the rows that the receiver holds, and where there is anything
+// of a key's unit on either side, its string row.
+void add_absent(std::vector<RowName> held, std::vector<Part>& parts) {
+  const auto in_unit = [](const RowName& name) { return name.tag != RowTag::element; };
+  if (std::any_of(held.begin(), held.end(), in_unit) ||
+      std::any_of(parts.begin(), parts.end(), [&](const Part& part) { return in_unit(part.name); }))
+    held.push_back(string_row());
+  const auto at_name = [](const Part& p, const RowName& name) { return p.name < name; };
+  const auto by_name = [](const Part& a, const Part& b) { return a.name < b.name; };
+  std::sort(held.begin(), held.end());
+  held.erase(std::unique(held.begin(), held.end()), held.end());
   std::vector<Part> absent;
   for (const RowName& name : held) {
-    const auto it = std::lower_bound(parts.begin(), parts.end(), name, by_name);
-    if ((it == parts.end() || it->name != name) && name.tag != RowTag::header)
+    const auto it = std::lower_bound(parts.begin(), parts.end(), name, at_name);
+    if (name.tag != RowTag::header && (it == parts.end() || it->name != name))
       absent.push_back(absent_part(name));
   }
+  const auto sent = static_cast<ptrdiff_t>(parts.size());
   parts.insert(parts.end(), std::make_move_iterator(absent.begin()), std::make_move_iterator(absent.end()));
-  std::sort(parts.begin(), parts.end(), [](const Part& a, const Part& b) { return a.name < b.name; });
+  std::inplace_merge(parts.begin(), parts.begin() + sent, parts.end(), by_name);
 }
 
+// In row order: journal records come behind the elements.
 std::vector<Part> parts_of(KeyUnits&& units) {
   std::vector<Part> parts;
   parts.reserve(units.rows.size() + units.elements.size());
-  for (NamedRow& row : units.rows) parts.push_back(part_of(std::move(row)));
-  for (NamedRow& row : units.elements) parts.push_back(part_of(std::move(row)));
+  const auto journal = std::find_if(units.rows.begin(), units.rows.end(),
+                                    [](const NamedRow& row) { return row.name.tag == RowTag::journal; });
+  const auto add = [&](NamedRow& row) { parts.push_back(part_of(std::move(row))); };
+  std::for_each(units.rows.begin(), journal, add);
+  std::for_each(units.elements.begin(), units.elements.end(), add);
+  std::for_each(journal, units.rows.end(), add);
   return parts;
 }
 

@@ -11,6 +11,7 @@
 #include <array>
 #include <compare>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 
 #include "crdt/base/bytes.h"
@@ -31,11 +32,15 @@ enum class RowTag : uint8_t {
 
 using RowId = std::array<char, 16>;
 
-// A row within its key.
+// A row within its key. Ordered as row keys are: as bytes.
 struct RowName {
   RowTag tag{};
   RowId id{};
-  friend auto operator<=>(const RowName&, const RowName&) = default;
+  friend bool operator==(const RowName&, const RowName&) = default;
+  friend std::strong_ordering operator<=>(const RowName& a, const RowName& b) {
+    if (a.tag != b.tag) return a.tag <=> b.tag;
+    return std::memcmp(a.id.data(), b.id.data(), a.id.size()) <=> 0;
+  }
 };
 
 RowName header_row();
