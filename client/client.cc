@@ -7,6 +7,7 @@
 
 #include "client/distance.h"
 #include "client/loop.h"
+#include "client/ops.h"
 #include "crdt/base/ensure.h"
 
 namespace atolldb::client {
@@ -61,7 +62,7 @@ std::optional<int64_t> sum_of(const Response& response) {
 }  // namespace
 
 Client::Client(std::unique_ptr<Loop> loop, RegionId region, const Options& options)
-    : loop_(std::move(loop)), region_(region), deadline_ms_(options.deadline_ms) {}
+    : loop_(std::move(loop)), region_(region), local_(options.local), deadline_ms_(options.deadline_ms) {}
 
 Client::~Client() = default;
 
@@ -128,6 +129,7 @@ Request Client::make(Op op, BytesView key) const {
   request.op = op;
   request.key = key;
   request.deadline_ms = deadline_ms_;
+  request.local = local_ && is_read(op);
   return request;
 }
 

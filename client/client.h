@@ -29,6 +29,7 @@ struct Options {
   bool any_region = false;     // with no node of a region answering, go on in the next nearest one
   std::string node;            // ask this node only; then `region` is its region
   bool wait_for_nodes = true;  // false: rejected at once when no node can be reached, not at the deadline
+  bool local = false;          // the blocking reads: what one replica holds, without a quorum; may be behind
   bool retry_unknown_writes = false;  // repeat SET, DEL, SADD, SREM whose outcome is open; see core.h
   uint32_t deadline_ms = region::kDeadlineDefaultMs;  // of the blocking calls, kDeadlineMaxMs at most
   uint32_t attempt_timeout_ms = 1'000;
@@ -76,6 +77,7 @@ class Client {
   std::unique_ptr<Loop> loop_;
   RegionId region_{};
   Target target_;  // of requests that name none
+  bool local_;
   uint32_t deadline_ms_;
 };
 

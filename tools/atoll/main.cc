@@ -24,6 +24,7 @@ void register_all(CLI::App& app, Globals& globals) {
   register_topology(app, globals);
   register_dev(app, globals);
   register_drill(app, globals);
+  register_keys(app, globals);
 }
 
 // The message for a word that stands where a subcommand should and is none, or "".

@@ -1,0 +1,142 @@
+#include "tools/atoll/connect.h"
+
+#include <CLI/CLI.hpp>
+#include <condition_variable>
+#include <filesystem>
+#include <iostream>
+#include <mutex>
+
+namespace atolldb::tools {
+namespace {
+
+constexpr const char* kDefaultFile = "topology.toml";
+constexpr const char* kDevFile = ".atoll-dev/topology.toml";
+
+}  // namespace
+
+void add_whom_options(CLI::App& command, Whom& whom, bool reads) {
+  CLI::Option* region = command.add_option("--region", whom.region, "ask this region; default: the nearest");
+  CLI::Option* node = command.add_option("--node", whom.node, "ask this node and no other");
+  node->excludes(region);
+  command
+      .add_flag("--any-region", whom.any_region, "when no node of the region answers, go on in the next one")
+      ->excludes(node);
+  command.add_option("--deadline", whom.deadline_ms, "give up after so many milliseconds")
+      ->check(CLI::Range(uint32_t{1}, region::kDeadlineMaxMs))
+      ->capture_default_str();
+  if (reads)
+    command.add_flag("--local", whom.local, "read what one node holds, without a quorum (may be behind)");
+}
+
+std::string topology_path(const Globals& globals) {
+  std::error_code ignored;
+  const bool is_default = globals.topology_file == kDefaultFile;
+  if (is_default && !std::filesystem::exists(kDefaultFile, ignored) &&
+      std::filesystem::exists(kDevFile, ignored))
+    return kDevFile;
+  return globals.topology_file;
+}
+
+Result<topology::Topology> load_topology(const Globals& globals) {
+  return topology::load(topology_path(globals));
+}
+
+client::Options options_for(const Whom& whom) {
+  client::Options options;
+  options.region = whom.region;
+  options.node = whom.node;
+  options.any_region = whom.any_region;
+  options.wait_for_nodes = whom.node.empty();
+  options.local = whom.local;
+  options.deadline_ms = whom.deadline_ms;
+  return options;
+}
+
+std::vector<region::Response> ask_nodes(client::Client& client, const std::vector<NodeNumber>& nodes,
+                                        const region::Request& request, uint32_t deadline_ms) {
+  std::mutex mutex;
+  std::condition_variable answered;
+  std::vector<region::Response> answers(nodes.size());
+  size_t open = nodes.size();
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    const auto keep = [&, i](region::Response&& response) {
+      const std::lock_guard lock(mutex);
+      answers[i] = std::move(response);
+      --open;
+      answered.notify_one();
+    };
+    region::Request one = request;
+    one.deadline_ms = deadline_ms;
+    if (client.send(std::move(one), client::Target{nodes[i], std::nullopt}, keep)) continue;
+    region::Response full;
+    full.outcome = region::Outcome::rejected;
+    full.code = Errc::busy;
+    full.message = "too many requests under way";
+    keep(std::move(full));
+  }
+  std::unique_lock lock(mutex);
+  answered.wait(lock, [&] { return open == 0; });
+  return answers;
+}
+
+const char* name_of(region::Outcome outcome) {
+  switch (outcome) {
+    case region::Outcome::done:
+      return "done";
+    case region::Outcome::rejected:
+      return "rejected";
+    case region::Outcome::unknown:
+      return "unknown";
+  }
+  return "unknown";
+}
+
+const char* name_of(Errc code) {
+  switch (code) {
+    case Errc::invalid:
+      return "invalid";
+    case Errc::wrong_type:
+      return "wrong_type";
+    case Errc::overflow:
+      return "overflow";
+    case Errc::too_large:
+      return "too_large";
+    case Errc::corrupt:
+      return "corrupt";
+    case Errc::version:
+      return "version";
+    case Errc::full:
+      return "full";
+    case Errc::io:
+      return "io";
+    case Errc::not_found:
+      return "not_found";
+    case Errc::busy:
+      return "busy";
+    case Errc::unavailable:
+      return "unavailable";
+    case Errc::behind:
+      return "behind";
+    case Errc::timeout:
+      return "timeout";
+    case Errc::refused:
+      return "refused";
+  }
+  return "other";
+}
+
+int report(const std::string& command, const Error& error) {
+  std::cerr << "atoll " << command << ": " << error.message << "\n";
+  return kFailedStatus;
+}
+
+int report(const std::string& command, const std::string& subject, region::Outcome outcome, Errc code,
+           const std::string& message) {
+  const bool unknown = outcome == region::Outcome::unknown;
+  std::cerr << "atoll " << command << ": " << (subject.empty() ? "" : subject + ": ")
+            << (unknown ? "outcome unknown, it may have happened or may yet" : "nothing was done") << " ("
+            << name_of(code) << "): " << message << "\n";
+  return unknown ? kUnknownStatus : kFailedStatus;
+}
+
+}  // namespace atolldb::tools

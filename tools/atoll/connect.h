@@ -1,0 +1,51 @@
+#pragma once
+// What the subcommands that talk to a cluster share: finding the topology, the options that say whom to ask,
+// opening the client, asking many nodes at once, and telling outcomes.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "client/client.h"
+#include "crdt/base/result.h"
+#include "region/core/request.h"
+#include "tools/atoll/command.h"
+#include "topology/topology.h"
+
+namespace atolldb::tools {
+
+inline constexpr int kFailedStatus = 1;
+inline constexpr int kUnknownStatus = 3;  // a write that may or may not have happened
+
+struct Whom {
+  std::string region;
+  std::string node;
+  bool any_region = false;
+  bool local = false;
+  uint32_t deadline_ms = region::kDeadlineDefaultMs;
+};
+// --region, --node, --any-region, --deadline; with `reads` also --local.
+void add_whom_options(CLI::App& command, Whom& whom, bool reads);
+
+// The file that -t names; without -t ./topology.toml, else .atoll-dev/topology.toml where that exists.
+std::string topology_path(const Globals& globals);
+Result<topology::Topology> load_topology(const Globals& globals);
+client::Options options_for(const Whom& whom);
+
+// One request to each of the nodes at the same time, to exactly that node; the answers in the same order. A
+// node that cannot be reached is told by a rejected response, at the latest after `deadline_ms`.
+std::vector<region::Response> ask_nodes(client::Client& client, const std::vector<NodeNumber>& nodes,
+                                        const region::Request& request, uint32_t deadline_ms);
+
+const char* name_of(region::Outcome outcome);
+const char* name_of(Errc code);
+
+// To stderr: "atoll COMMAND: SUBJECT: what happened"; returns the exit status that goes with it.
+int report(const std::string& command, const Error& error);
+int report(const std::string& command, const std::string& subject, region::Outcome outcome, Errc code,
+           const std::string& message);
+
+}  // namespace atolldb::tools
