@@ -43,8 +43,8 @@ void Core::expire(uint32_t index) {
   Slot& slot = slots_[index];
   if (slot.state == State::sent) slot.maybe_happened = true;
   const bool rejections_only = !slot.maybe_happened && !slot.last_error.empty();
-  std::string message = "no success before the deadline, after " + std::to_string(slot.tries) + " attempts";
-  if (!slot.last_error.empty()) message += "; the last one: " + slot.last_error;
+  std::string message = "the deadline passed after " + std::to_string(slot.tries) + " attempts";
+  if (!slot.last_error.empty()) message += "; " + slot.last_error;
   fail(index, rejections_only ? slot.last_code : Errc::timeout, std::move(message));
 }
 
