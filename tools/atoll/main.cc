@@ -21,10 +21,11 @@ namespace {
 constexpr int kUsageStatus = 2;  // the command line itself is wrong; 1 is a command that failed
 
 void register_all(CLI::App& app, Globals& globals) {
+  register_keys(app, globals);
+  register_cluster(app, globals);
   register_topology(app, globals);
   register_dev(app, globals);
   register_drill(app, globals);
-  register_keys(app, globals);
 }
 
 // The message for a word that stands where a subcommand should and is none, or "".

@@ -1,0 +1,236 @@
+#include "tools/atoll/inspect_command.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <ctime>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "tools/atoll/connect.h"
+#include "tools/atoll/json_bytes.h"
+#include "tools/atoll/table.h"
+#include "topology/ring.h"
+
+namespace atolldb::tools {
+namespace {
+
+using client::Client;
+using topology::Topology;
+using Json = nlohmann::ordered_json;
+
+constexpr uint32_t kAskMs = 2'000;
+constexpr size_t kShownBytesMax = 200;  // of a value, in the table
+constexpr size_t kShownElementsMax = 20;
+
+// What a replica shows of the key itself; the rest (clock, epoch, settled) is how it stands.
+constexpr const char* kContentFields[] = {"type", "siblings", "totals", "elements", "element_count"};
+
+struct Replica {
+  const topology::Node* node = nullptr;
+  Json answer;  // of the node, or {"error": ...}
+  bool reachable() const { return !answer.contains("error"); }
+};
+
+// Replicas that hold the same.
+struct Group {
+  Json content;
+  std::vector<const Replica*> replicas;
+};
+
+std::vector<Replica> ask_replicas(Client& client, const Topology& topology, const std::string& key) {
+  const PartitionId partition = topology.placement.place(key).partition;
+  std::vector<NodeNumber> nodes;
+  for (const topology::Region& region : topology.regions)
+    for (const NodeNumber node : topology::Ring(topology, region.id).replicas(partition))
+      nodes.push_back(node);
+  region::Request request;
+  request.op = region::Op::inspect;
+  request.key = key;
+  const std::vector<region::Response> answers = ask_nodes(client, nodes, request, kAskMs);
+  std::vector<Replica> out;
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    const bool done = answers[i].outcome == region::Outcome::done;
+    Json answer = done ? Json::parse(answers[i].value, nullptr, false) : Json();
+    if (!answer.is_object())
+      answer = {{"error", done ? "an answer that is not a JSON object" : answers[i].message}};
+    out.push_back({topology.find(nodes[i]), std::move(answer)});
+  }
+  return out;
+}
+
+Json content_of(const Json& answer) {
+  Json content = Json::object();
+  for (const char* field : kContentFields)
+    if (answer.contains(field)) content[field] = answer[field];
+  return content;
+}
+
+std::vector<Group> group(const std::vector<Replica>& replicas) {
+  std::vector<Group> groups;
+  for (const Replica& replica : replicas) {
+    if (!replica.reachable()) continue;
+    const Json content = content_of(replica.answer);
+    auto same =
+        std::find_if(groups.begin(), groups.end(), [&](const Group& g) { return g.content == content; });
+    if (same == groups.end()) same = groups.insert(groups.end(), Group{content, {}});
+    same->replicas.push_back(&replica);
+  }
+  std::stable_sort(groups.begin(), groups.end(),
+                   [](const Group& a, const Group& b) { return a.replicas.size() > b.replicas.size(); });
+  return groups;
+}
+
+bool all_agree(const std::vector<Replica>& replicas, const std::vector<Group>& groups) {
+  return groups.size() == 1 &&
+         std::all_of(replicas.begin(), replicas.end(), [](const Replica& r) { return r.reachable(); });
+}
+
+std::string text_of(const Json& object, const std::string& field) {
+  const auto found = object.find(field);
+  if (found == object.end() || found->is_null()) return "-";
+  return found->is_string() ? found->get<std::string>() : found->dump();
+}
+
+std::string shortened(std::string text) {
+  if (text.size() <= kShownBytesMax) return text;
+  const size_t whole = text.size();
+  size_t end = kShownBytesMax;
+  while (end > 0 && (static_cast<uint8_t>(text[end]) & 0xc0) == 0x80) --end;
+  return text.substr(0, end) + "... (" + std::to_string(whole) + " bytes)";
+}
+
+std::string value_of(const Json& sibling) {
+  if (sibling.contains("value_base64")) return shortened("base64:" + text_of(sibling, "value_base64"));
+  return shortened(printable(text_of(sibling, "value")));
+}
+
+// "2026-11-21T10:50:23.417Z", or "-".
+std::string wall_time(const Json& sibling) {
+  const auto found = sibling.find("wall_ms");
+  if (found == sibling.end() || !found->is_number_unsigned()) return "-";
+  const auto ms = found->get<uint64_t>();
+  const auto seconds = static_cast<time_t>(ms / 1000);
+  std::tm parts{};
+  if (gmtime_r(&seconds, &parts) == nullptr) return "-";
+  char text[40], out[56];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
+  std::snprintf(out, sizeof out, "%s.%03dZ", text, static_cast<int>(ms % 1000));
+  return out;
+}
+
+void print_replicas(const std::vector<Replica>& replicas, const std::vector<Group>& groups,
+                    const Topology& topology) {
+  Table table({{"replica"}, {"region"}, {"holds"}, {"settled"}, {"epoch"}, {"coordinator"}, {"clock"}});
+  for (const Replica& replica : replicas) {
+    const Json& answer = replica.answer;
+    const std::string& region = topology.region(replica.node->region).name;
+    if (!replica.reachable()) {
+      table.add({replica.node->name, region, "no answer: " + text_of(answer, "error")});
+      continue;
+    }
+    size_t at = 0;
+    while (groups[at].content != content_of(answer)) ++at;
+    table.add({replica.node->name, region, std::string(1, static_cast<char>('A' + std::min<size_t>(at, 25))),
+               text_of(answer, "settled"), text_of(answer, "epoch"), text_of(answer, "coordinator"),
+               shortened(text_of(answer, "clock"))});
+  }
+  table.print(std::cout);
+}
+
+void print_siblings(const Json& siblings) {
+  if (!siblings.is_array() || siblings.empty()) return;
+  Table table({{"  value"}, {"dot"}, {"hlc"}, {"wall clock"}});
+  for (const Json& sibling : siblings)
+    table.add(
+        {"  " + value_of(sibling), text_of(sibling, "dot"), text_of(sibling, "hlc"), wall_time(sibling)});
+  table.print(std::cout);
+  if (siblings.size() > 1)
+    std::cout << "  (siblings: values set at the same time; reads show the first by (hlc, dot))\n";
+}
+
+void print_totals(const Json& totals) {
+  if (!totals.is_array() || totals.empty()) return;
+  std::cout << "  running totals by actor:\n";
+  for (const Json& total : totals) std::cout << "    " << printable(total.dump()) << "\n";
+}
+
+void print_elements(const Json& content) {
+  if (content.contains("element_count"))
+    std::cout << "  elements: " << text_of(content, "element_count") << "\n";
+  const auto elements = content.find("elements");
+  if (elements == content.end() || !elements->is_array()) return;
+  for (size_t i = 0; i < std::min(kShownElementsMax, elements->size()); ++i) {
+    const Json& element = (*elements)[i];
+    std::cout << "    "
+              << (element.is_object()   ? value_of(element) + "  " + text_of(element, "dots")
+                  : element.is_string() ? printable(element.get<std::string>())
+                                        : printable(element.dump()))
+              << "\n";
+  }
+  if (elements->size() > kShownElementsMax)
+    std::cout << "    ... and " << elements->size() - kShownElementsMax
+              << " more; --json shows all that were sent\n";
+}
+
+void print_groups(const std::vector<Group>& groups) {
+  for (size_t i = 0; i < groups.size(); ++i) {
+    const Json& content = groups[i].content;
+    std::cout << "\n"
+              << static_cast<char>('A' + std::min<size_t>(i, 25)) << ": " << text_of(content, "type") << "\n";
+    print_siblings(content.value("siblings", Json()));
+    print_totals(content.value("totals", Json()));
+    print_elements(content);
+  }
+}
+
+Json json_of(const Topology& topology, const std::string& key, const std::vector<Replica>& replicas,
+             const std::vector<Group>& groups) {
+  Json out;
+  put_bytes(out, "key", key);
+  out["partition"] = raw(topology.placement.place(key).partition);
+  out["equal"] = all_agree(replicas, groups);
+  out["replicas"] = Json::array();
+  for (const Replica& replica : replicas) {
+    Json one = {{"node", replica.node->name}, {"region", topology.region(replica.node->region).name}};
+    one.update(replica.answer);
+    out["replicas"].push_back(std::move(one));
+  }
+  return out;
+}
+
+int run_inspect(const Globals& globals, const std::string& key) {
+  const auto topology = load_topology(globals);
+  if (!topology) return report("inspect", topology.error());
+  client::Options options;
+  options.region = topology->regions.front().name;  // requests name their nodes; no need to measure
+  options.wait_for_nodes = false;
+  const auto client = Client::open(*topology, options);
+  if (!client) return report("inspect", client.error());
+  const std::vector<Replica> replicas = ask_replicas(**client, *topology, key);
+  const std::vector<Group> groups = group(replicas);
+  if (globals.json) {
+    std::cout << json_of(*topology, key, replicas, groups).dump() << "\n";
+  } else {
+    std::cout << "key " << printable(key) << ", partition " << raw(topology->placement.place(key).partition)
+              << "\n";
+    print_replicas(replicas, groups, *topology);
+    if (groups.size() > 1) std::cout << "\nDIFFERENT: " << groups.size() << " versions\n";
+    print_groups(groups);
+  }
+  return all_agree(replicas, groups) ? 0 : kFailedStatus;
+}
+
+}  // namespace
+
+void register_inspect(CLI::App& app, Globals& globals) {
+  CLI::App& command = *app.add_subcommand("inspect", "what every replica in every region holds of a key");
+  add_common_options(command, globals);
+  auto key = std::make_shared<std::string>();
+  command.add_option("key", *key, "the key")->required();
+  command.callback([&globals, key] { globals.exit_status = run_inspect(globals, *key); });
+}
+
+}  // namespace atolldb::tools
