@@ -59,9 +59,10 @@ struct FrameHeader {
   std::vector<std::pair<NodeNumber, uint32_t>> forgot;  // starts known to have lost what came before them (rule 16)
 };
 
-// A delta on its way: the stamp with which it entered this region, and its bytes.
+// A delta on its way: the stamp with which it entered this region, its request id where it has one, and its bytes.
 struct Entry {
   crdt::Hlc stamp;
+  BytesView request_id;
   BytesView delta;
 };
 

@@ -9,7 +9,7 @@ using crdt::encode_typed;
 template <typename Io> void fields(Io& io, FrameHeader& h) {
   io(h.start, h.random, h.vote, h.joining, h.leaving, h.wall_ms, h.cluster, h.synced.value, h.forgot);
 }
-template <typename Io> void fields(Io& io, Entry& e) { io(e.stamp, e.delta); }
+template <typename Io> void fields(Io& io, Entry& e) { io(e.stamp, e.request_id, e.delta); }
 template <typename Io> void fields(Io& io, Append& m) { io(m.partition, m.epoch, m.entries); }
 template <typename Io> void fields(Io& io, Ack& m) { io(m.partition, m.epoch, m.dots); }
 template <typename Io> void fields(Io& io, Fenced& m) { io(m.partition, m.promised); }

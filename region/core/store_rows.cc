@@ -1,0 +1,62 @@
+#include "region/core/store_rows.h"
+
+namespace atolldb::region {
+
+bool StoreRows::get(BytesView row_key, Bytes& row) {
+  if (!pending_.empty()) {
+    if (auto at = pending_.find(row_key); at != pending_.end()) {
+      if (at->second) row = *at->second;
+      return at->second.has_value();
+    }
+  }
+  const storage::Found found = store_.get(row_key, row);
+  if (found == storage::Found::damaged) damaged_ = true;
+  return found == storage::Found::yes;
+}
+
+void StoreRows::put(BytesView row_key, Bytes&& row) {
+  auto at = pending_.lower_bound(row_key);
+  if (at != pending_.end() && at->first == row_key) at->second = std::move(row);
+  else pending_.emplace_hint(at, Bytes(row_key), std::move(row));
+}
+
+void StoreRows::erase(BytesView row_key) {
+  auto at = pending_.lower_bound(row_key);
+  if (at != pending_.end() && at->first == row_key) at->second = std::nullopt;
+  else pending_.emplace_hint(at, Bytes(row_key), std::nullopt);
+}
+
+void StoreRows::walk(BytesView from, BytesView to, const std::function<bool(BytesView, BytesView)>& visit) {
+  if (pending_.empty()) {
+    if (!store_.walk(from, to, visit)) damaged_ = true;
+    return;
+  }
+  auto at = pending_.lower_bound(from);
+  bool going = true;
+  const auto pending_before = [&](BytesView bound) {
+    for (; going && at != pending_.end() && at->first < bound; ++at)
+      if (at->second) going = visit(at->first, *at->second);
+  };
+  const bool intact = store_.walk(from, to, [&](BytesView key, BytesView value) {
+    pending_before(key);
+    if (!going) return false;
+    if (at != pending_.end() && at->first == key) {
+      if (at->second) going = visit(key, *at->second);
+      ++at;
+    } else {
+      going = visit(key, value);
+    }
+    return going;
+  });
+  if (!intact) damaged_ = true;
+  pending_before(to);
+}
+
+void StoreRows::drain(storage::Batch& batch) {
+  while (!pending_.empty()) {
+    auto node = pending_.extract(pending_.begin());
+    batch.rows.push_back({std::move(node.key()), std::move(node.mapped())});
+  }
+}
+
+}  // namespace atolldb::region

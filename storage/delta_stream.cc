@@ -1,0 +1,32 @@
+#include "storage/delta_stream.h"
+
+namespace atolldb::storage {
+
+void DeltaStream::start_at(const Outbox& outbox) {
+  first_unacked_ = std::max(first_unacked_, outbox.begin());
+  next_ = std::max(next_, first_unacked_);
+  sent_ = std::max(sent_, first_unacked_);
+}
+
+void DeltaStream::acknowledge(Instant now, const Outbox& outbox, const crdt::DotSet& dots) {
+  if (acked_.covers(dots)) return;
+  acked_.join(dots);
+  progress_ = now;
+  start_at(outbox);
+  advance(outbox);
+}
+
+void DeltaStream::advance(const Outbox& outbox) {
+  while (first_unacked_ < next_ && needs_nothing(outbox.at(first_unacked_))) ++first_unacked_;
+}
+
+void DeltaStream::forget() {
+  acked_.clear();
+  first_unacked_ = next_ = sent_ = 0;
+}
+
+bool DeltaStream::stalled(Instant now, const Outbox& outbox, Duration patience) const {
+  return std::max(first_unacked_, outbox.begin()) < sent_ && now - progress_ > patience;
+}
+
+}  // namespace atolldb::storage
