@@ -20,7 +20,6 @@ enum class RecordType : uint8_t {
   start = 1,
   delta = 2,
   promise = 3,
-  settled = 4,
   known = 5,
   forgot = 6,
   standing = 7,
@@ -44,9 +43,6 @@ struct DeltaRecord {  // logging under an epoch promises it (rule 6)
 struct PromiseRecord {
   PartitionId partition{};
   Epoch epoch;
-};
-struct SettledRecord {
-  std::vector<std::pair<PartitionId, crdt::DotSet>> settled;
 };
 struct KnownRecord {  // the highest synced log position heard of a node (rule 15)
   NodeNumber node{};
@@ -84,7 +80,6 @@ struct ResetRecord {  // a damaged row: the partition begins again with an empty
 void encode(const StartRecord& r, Bytes& out);
 void encode(const DeltaRecord& r, Bytes& out);
 void encode(const PromiseRecord& r, Bytes& out);
-void encode(const SettledRecord& r, Bytes& out);
 void encode(const KnownRecord& r, Bytes& out);
 void encode(const ForgotRecord& r, Bytes& out);
 void encode(const StandingRecord& r, Bytes& out);
@@ -94,7 +89,7 @@ void encode(const PullAbandonRecord& r, Bytes& out);
 void encode(const RegainedRecord& r, Bytes& out);
 void encode(const ResetRecord& r, Bytes& out);
 
-using Record = std::variant<StartRecord, DeltaRecord, PromiseRecord, SettledRecord, KnownRecord, ForgotRecord, StandingRecord,
+using Record = std::variant<StartRecord, DeltaRecord, PromiseRecord, KnownRecord, ForgotRecord, StandingRecord,
                             PullBeginRecord, PullChunkRecord, PullAbandonRecord, RegainedRecord, ResetRecord>;
 
 template <typename R>

@@ -8,7 +8,6 @@ using crdt::encode_typed;
 template <typename Io> void fields(Io& io, StartRecord& r) { io(r.start, r.random); }
 template <typename Io> void fields(Io& io, DeltaRecord& r) { io(r.partition, r.epoch, r.stamp, r.request_id, r.delta); }
 template <typename Io> void fields(Io& io, PromiseRecord& r) { io(r.partition, r.epoch); }
-template <typename Io> void fields(Io& io, SettledRecord& r) { io(r.settled); }
 template <typename Io> void fields(Io& io, KnownRecord& r) { io(r.node, r.start, r.random, r.position); }
 template <typename Io> void fields(Io& io, ForgotRecord& r) { io(r.node, r.start); }
 template <typename Io> void fields(Io& io, StandingRecord& r) { io(r.standing); }
@@ -33,7 +32,6 @@ template <typename R> Result<Record> decode_as(crdt::Reader& reader, size_t elem
 void encode(const StartRecord& r, Bytes& out) { encode_typed(number(RecordType::start), r, out); }
 void encode(const DeltaRecord& r, Bytes& out) { encode_typed(number(RecordType::delta), r, out); }
 void encode(const PromiseRecord& r, Bytes& out) { encode_typed(number(RecordType::promise), r, out); }
-void encode(const SettledRecord& r, Bytes& out) { encode_typed(number(RecordType::settled), r, out); }
 void encode(const KnownRecord& r, Bytes& out) { encode_typed(number(RecordType::known), r, out); }
 void encode(const ForgotRecord& r, Bytes& out) { encode_typed(number(RecordType::forgot), r, out); }
 void encode(const StandingRecord& r, Bytes& out) { encode_typed(number(RecordType::standing), r, out); }
@@ -52,7 +50,6 @@ Result<Record> decode_record(BytesView bytes) {
     case RecordType::start: return decode_as<StartRecord>(reader, elements);
     case RecordType::delta: return decode_as<DeltaRecord>(reader, elements);
     case RecordType::promise: return decode_as<PromiseRecord>(reader, elements);
-    case RecordType::settled: return decode_as<SettledRecord>(reader, elements);
     case RecordType::known: return decode_as<KnownRecord>(reader, elements);
     case RecordType::forgot: return decode_as<ForgotRecord>(reader, elements);
     case RecordType::standing: return decode_as<StandingRecord>(reader, elements);

@@ -1,0 +1,313 @@
+// Takeover, acknowledgements and timers. What clients ask for is in coordinator_requests.cc.
+
+#include "region/core/coordinator.h"
+
+#include <algorithm>
+
+#include "crdt/restrict.h"
+
+namespace atolldb::region {
+
+namespace {
+constexpr Duration kPrepareEvery = Duration::millis(300);
+constexpr Duration kStreamPatience = Duration::millis(1000);
+constexpr Duration kExchangeEvery = Duration::millis(1000);
+constexpr Duration kProgressEvery = Duration::millis(100);
+constexpr Duration kConfirmPatience = Duration::millis(100);
+constexpr size_t kPumpBytes = 512u << 10;
+}  // namespace
+
+Coordinator::Coordinator(NodeState& node, Partition& partition) : node_(node), partition_(partition) {
+  epoch_ = {partition.promised.number + 1, node.self, node.start};
+  partition_.promise(epoch_);
+  for (const NodeNumber replica : partition.replicas) {
+    if (replica == node.self) continue;
+    followers_.emplace_back().node = replica;
+  }
+  for (Follower& follower : followers_)
+    if (node_.peers.up(follower.node)) prepare(follower);
+}
+
+uint32_t Coordinator::promises_needed() const {
+  const auto n = static_cast<uint32_t>(partition_.replicas.size());
+  const uint32_t w = std::min(node_.home().w, n);
+  return n - w + 1;
+}
+
+Coordinator::Follower* Coordinator::follower(NodeNumber node) {
+  for (Follower& follower : followers_)
+    if (follower.node == node) return &follower;
+  return nullptr;
+}
+
+// -- takeover (rules 3 to 5)
+
+void Coordinator::prepare(Follower& follower) {
+  follower.asked = node_.now.monotonic;
+  node_.out.send(follower.node, Prepare{partition_.id, epoch_, partition_.data.clock()});
+}
+
+void Coordinator::on_promise(NodeNumber from, const Promise& promise) {
+  Follower* follower = this->follower(from);
+  if (follower == nullptr || promise.epoch != epoch_ || deposed()) return;
+  partition_.stamp = std::max(partition_.stamp, promise.stamp);
+  follower->promise_pending = true;
+  follower->promise_clock = promise.clock;
+  follower->promise_settled = promise.settled;
+  follower->lost_epoch = promise.lost_epoch;
+  on_caught_up();
+}
+
+void Coordinator::on_caught_up() {
+  count_promises();
+  if (!active_) try_activate();
+  else serve();
+}
+
+// A promise counts once everything in its clock is fetched. From then on it says what an acknowledgement says: this replica
+// has promised the epoch and holds these dots durably.
+void Coordinator::count_promises() {
+  for (Follower& follower : followers_) {
+    if (!follower.promise_pending || !partition_.data.clock().covers(follower.promise_clock)) continue;
+    follower.promise_pending = false;
+    follower.reported = true;
+    follower.progress_due = true;
+    partition_.settle(follower.promise_settled);
+    follower.stream.acknowledge(node_.now.monotonic, partition_.outbox, follower.promise_clock);
+    if (active_) {
+      settle_acked(follower.promise_clock);
+      pump(follower);
+    }
+  }
+}
+
+void Coordinator::try_activate() {
+  if (!self_promised_) return;
+  uint32_t promises = 1;
+  for (const Follower& follower : followers_)
+    if (follower.reported && node_.peers.votes(follower.node)) ++promises;
+  if (promises >= promises_needed()) activate();
+}
+
+void Coordinator::activate() {
+  active_ = true;
+  node_.note(LogLevel::debug, "coordinates partition=" + std::to_string(raw(partition_.id)) + " epoch=" + to_string(epoch_) +
+                                  " in_flight=" + std::to_string(partition_.unsettled().size()));
+  for (Follower& follower : followers_)
+    if (follower.reported) pump(follower);
+  std::vector<Dot> in_flight;
+  for (const auto& [dot, key] : partition_.unsettled()) in_flight.push_back(dot);
+  for (const Dot& dot : in_flight)
+    if (held_by_w(dot)) settled(dot);
+  settle_bulk();
+}
+
+void Coordinator::on_own_durable_all(const crdt::DotSet& clock) {
+  own_.join(clock);
+  self_promised_ = true;
+  if (deposed()) return;
+  if (!active_) return try_activate();
+  settle_acked(clock);
+}
+
+void Coordinator::on_own_durable(const Dot& dot) {
+  own_.insert(dot);
+  if (!active_ || deposed()) return;
+  if (partition_.is_unsettled(dot) && held_by_w(dot)) settled(dot);
+  serve();
+}
+
+bool Coordinator::reported_by_all() const {
+  return std::all_of(followers_.begin(), followers_.end(), [](const Follower& f) { return f.reported; });
+}
+
+// -- acknowledgements (rules 6 and 7)
+
+bool Coordinator::held_by_w(const Dot& dot) const {
+  uint32_t holders = own_.contains(dot) ? 1 : 0;
+  for (const Follower& follower : followers_)
+    if (follower.stream.acked().contains(dot) && node_.peers.votes(follower.node)) ++holders;
+  return holders >= std::min<uint32_t>(node_.home().w, static_cast<uint32_t>(partition_.replicas.size()));
+}
+
+void Coordinator::settled(const Dot& dot) {
+  partition_.settle(dot);
+  progress_news_ = true;
+  node_.settled_news.insert(partition_.id);
+}
+
+void Coordinator::settle_acked(const crdt::DotSet& dots) {
+  std::vector<Dot> now_settled;
+  for (const auto& entry : dots.entries()) {
+    const auto& unsettled = partition_.unsettled();
+    for (auto at = unsettled.lower_bound({entry.actor, 0}); at != unsettled.end() && at->first.actor == entry.actor; ++at) {
+      if (at->first.counter > entry.last()) break;
+      if (dots.contains(at->first) && held_by_w(at->first)) now_settled.push_back(at->first);
+    }
+  }
+  for (const Dot& dot : now_settled) settled(dot);
+  settle_bulk();
+  serve();
+}
+
+// What an exchange brought has no keys: it is settled as a whole, when W logs have all of it.
+void Coordinator::settle_bulk() {
+  const crdt::DotSet bulk = partition_.unsettled_bulk();
+  if (bulk.empty() || !active_) return;
+  uint32_t holders = own_.covers(bulk) ? 1 : 0;
+  for (const Follower& follower : followers_)
+    if (follower.stream.acked().covers(bulk) && node_.peers.votes(follower.node)) ++holders;
+  if (holders < std::min<uint32_t>(node_.home().w, static_cast<uint32_t>(partition_.replicas.size()))) return;
+  partition_.settle(bulk);
+  progress_news_ = true;
+  node_.settled_news.insert(partition_.id);
+}
+
+void Coordinator::on_ack(NodeNumber from, const Ack& ack) {
+  Follower* follower = this->follower(from);
+  if (follower == nullptr || ack.epoch != epoch_ || deposed()) return;
+  follower->stream.acknowledge(node_.now.monotonic, partition_.outbox, ack.dots);
+  if (!active_) return;
+  settle_acked(ack.dots);
+  if (!follower->stream.caught_up(partition_.outbox)) pump(*follower);
+}
+
+void Coordinator::on_stands(NodeNumber from, uint64_t round) {
+  Follower* follower = this->follower(from);
+  if (follower == nullptr || deposed() || !active_) return;
+  follower->stands_round = std::max(follower->stands_round, round);
+  serve();
+}
+
+void Coordinator::on_peer_up(NodeNumber peer) {
+  Follower* follower = this->follower(peer);
+  if (follower == nullptr || deposed()) return;
+  follower->stream.rewind();
+  follower->progress_due = true;
+  if (!follower->reported) prepare(*follower);
+  else if (active_) pump(*follower);
+}
+
+// Rule 16: what its earlier start acknowledged is sent again.
+void Coordinator::on_forgot(NodeNumber peer) {
+  Follower* follower = this->follower(peer);
+  if (follower == nullptr) return;
+  follower->stream.forget();
+  follower->promise_pending = false;
+  follower->reported = false;
+  follower->stands_round = 0;
+}
+
+// -- one delta path: fresh writes and everything that a replica still lacks
+
+void Coordinator::entered(const Dot& dot, const Entry& entry) {
+  node_.own_entries.push_back({node_.store.log_end(), partition_.id, dot});
+  const uint64_t sequence = partition_.outbox.end() - 1;
+  for (Follower& follower : followers_)
+    if (node_.peers.up(follower.node)) pump(follower, sequence, &entry);
+}
+
+void Coordinator::pump(Follower& follower, uint64_t fresh, const Entry* fresh_entry) {
+  if (!node_.peers.up(follower.node)) return;
+  std::vector<uint64_t> sequences;
+  follower.stream.take(node_.now.monotonic, partition_.outbox, kPumpBytes, [](const auto&) { return true; }, sequences);
+  if (sequences.empty()) return;
+  Append append{partition_.id, epoch_, {}};
+  if (sequences.size() == 1 && fresh_entry != nullptr && sequences.front() == fresh) {
+    append.entries.push_back(*fresh_entry);
+    return node_.out.send(follower.node, append);
+  }
+  std::vector<Partition::Sendable> read;
+  read.reserve(sequences.size());
+  for (const uint64_t sequence : sequences) {
+    auto sendable = partition_.read(partition_.outbox.at(sequence));
+    if (!sendable) continue;  // its segment is gone: an exchange brings it
+    read.push_back(std::move(*sendable));
+  }
+  for (auto& sendable : read) append.entries.push_back({sendable.record.stamp, sendable.record.request_id, sendable.record.delta});
+  if (!append.entries.empty()) node_.out.send(follower.node, append);
+}
+
+// -- timers
+
+void Coordinator::tick() {
+  if (deposed()) return;
+  tick_followers();
+  if (!active_) return;
+  tick_progress();
+  tick_deadlines();
+}
+
+void Coordinator::tick_followers() {
+  const Instant now = node_.now.monotonic;
+  for (Follower& follower : followers_) {
+    if (!node_.peers.up(follower.node)) continue;
+    if (!follower.reported && now - follower.asked > kPrepareEvery) prepare(follower);
+    if (!active_) continue;
+    if (follower.stream.stalled(now, partition_.outbox, kStreamPatience)) follower.stream.rewind();
+    pump(follower);
+    ask_for_exchange(follower);
+  }
+}
+
+void Coordinator::ask_for_exchange(Follower& follower) {
+  const Instant now = node_.now.monotonic;
+  if (!follower.reported || now - follower.exchange_asked < kExchangeEvery) return;
+  if (follower.stream.acked().covers(partition_.data.clock())) return;
+  follower.exchange_asked = now;
+  const crdt::DotSet lacks = crdt::minus(partition_.data.clock(), follower.stream.acked());
+  if (partition_.outbox.dots().covers(lacks)) return;
+  node_.out.send(follower.node, NeedExchange{partition_.id, epoch_});
+}
+
+void Coordinator::tick_progress() {
+  const Instant now = node_.now.monotonic;
+  if (now - progress_said_ < kProgressEvery) return;
+  crdt::DotSet confirmed = own_;
+  for (const Follower& follower : followers_) confirmed.intersect(follower.stream.acked());
+  const auto ours = [this](const Actor& actor) { return node_.region_of(actor.node) == node_.region; };
+  crdt::DotSet gone = crdt::restrict_to(confirmed, ours);  // every region needs these, not only every replica
+  if (node_.topology.regions.size() > 1) gone.intersect(partition_.regions_have);
+  gone.join(crdt::restrict_to(confirmed, [&](const Actor& actor) { return !ours(actor); }));
+  if (!partition_.confirmed.covers(gone)) {
+    partition_.confirmed.join(gone);
+    partition_.outbox.confirm(partition_.confirmed);
+    partition_.dirty = true;
+    progress_news_ = true;
+  }
+  if (progress_news_)
+    for (Follower& follower : followers_) follower.progress_due = true;
+  progress_news_ = false;
+  progress_said_ = now;
+  for (Follower& follower : followers_) {
+    if (!follower.progress_due || !node_.peers.up(follower.node)) continue;
+    follower.progress_due = false;
+    node_.out.send(follower.node, Progress{partition_.id, epoch_, partition_.settled, partition_.confirmed});
+  }
+}
+
+void Coordinator::tick_deadlines() {
+  const Instant now = node_.now.monotonic;
+  for (auto at = waiting_.begin(); at != waiting_.end();) {
+    if (at->confirm && now - at->since > kConfirmPatience && !ripe(*at)) {
+      ask_everybody_ = true;
+      at->round = 0;
+      at->since = now;
+      node_.confirm_wanted.insert(partition_.id);
+    }
+    if (now < at->deadline) {
+      ++at;
+      continue;
+    }
+    Response late;
+    late.outcome = at->write ? Outcome::unknown : Outcome::rejected;
+    late.code = Errc::timeout;
+    late.message = at->write ? "the deadline passed before enough replicas acknowledged the write; it may have happened"
+                             : "the deadline passed before enough replicas confirmed the read";
+    node_.out.reply(at->to, filled(std::move(late)));
+    --node_.waiting;
+    at = waiting_.erase(at);
+  }
+}
+
+}  // namespace atolldb::region

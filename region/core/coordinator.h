@@ -1,0 +1,129 @@
+#pragma once
+// The coordinator of one partition in one region, from takeover to deposition: docs/coordinator.md, rules 3 to 14; its
+// executable form is tests/model/coordinator_model.py.
+//
+//   candidate --N-W+1 promises, all that they name fetched--> active --a higher epoch is promised--> gone
+//
+// There is no lease and no timeout in the argument: a deposed coordinator can no longer assemble W acknowledgements or R
+// confirmations under its epoch, so nothing that it still does is ever answered.
+
+#include <list>
+#include <memory>
+#include <vector>
+
+#include "region/core/node_state.h"
+#include "region/core/partition.h"
+#include "storage/delta_stream.h"
+
+namespace atolldb::region {
+
+inline constexpr const char* kWrongType = "Operation against a key holding the wrong kind of value";
+
+// What one replica's rows answer to a read, with nothing said about quorums. A damaged row is noted in the node's state.
+Response look(NodeState& node, Partition& partition, const Request& request);
+
+class Coordinator {
+ public:
+  // Promises an epoch above all that this replica knows and asks the others to.
+  Coordinator(NodeState& node, Partition& partition);
+
+  const Epoch& epoch() const { return epoch_; }
+  bool active() const { return active_; }
+  // A higher epoch has been promised here: whoever owns this object drops it after resign().
+  bool deposed() const { return partition_.promised != epoch_; }
+  // Answers what waits: reads and what has not begun are rejected, writes are unknown.
+  void resign(const char* why);
+
+  // -- requests; only while active. Each is answered through the node's Outgoing, at the latest at its deadline.
+  void execute(const Request& request, const ReplyTo& to, Instant deadline);
+  // A delta from another region, or a late one of this region (rule 11). False: send it again later.
+  bool enter(BytesView request_id, BytesView delta);
+
+  // -- from the other replicas
+  void on_promise(NodeNumber from, const Promise& promise);
+  void on_ack(NodeNumber from, const Ack& ack);
+  void on_stands(NodeNumber from, uint64_t round);
+  // The clock has grown by deltas or an exchange: promises may count now.
+  void on_caught_up();
+  void on_peer_up(NodeNumber peer);
+  void on_forgot(NodeNumber peer);  // its acknowledgements no longer count
+
+  // -- from this node
+  void on_own_durable(const Dot& dot);
+  void on_own_durable_all(const crdt::DotSet& clock);
+  // The reads that wait for confirmations are served by this round.
+  void assign_round(uint64_t round);
+  // Whom to ask: R-1 replicas, all of them when those have not answered in time.
+  std::vector<NodeNumber> confirmers() const;
+  void tick();
+
+  size_t waiting() const { return waiting_.size(); }
+  bool reported_by_all() const;
+
+ private:
+  struct Follower {
+    NodeNumber node{};
+    storage::DeltaStream stream;
+    bool reported = false;               // its promise counts
+    bool promise_pending = false;        // it has promised, and names dots that are still to be fetched
+    crdt::DotSet promise_clock, promise_settled;
+    uint64_t lost_epoch = 0;
+    uint64_t stands_round = 0;
+    bool progress_due = true;
+    Instant asked{INT64_MIN / 2};        // when Prepare last went out
+    Instant exchange_asked{INT64_MIN / 2};
+  };
+  struct Waiting {
+    ReplyTo to;
+    Response response;
+    std::vector<Dot> dots;  // not settled yet
+    bool bulk = false;      // waits until what an exchange brought is settled
+    bool write = false;
+    bool confirm = false;   // needs R-1 confirmations
+    uint64_t round = 0;     // of them; 0: not asked for yet
+    Instant since, deadline;
+  };
+
+  uint32_t promises_needed() const;
+  void prepare(Follower& follower);
+  void count_promises();
+  void try_activate();
+  void activate();
+
+  void read(const Request& request, const ReplyTo& to, Instant deadline, Response&& response);
+  void write(const Request& request, const ReplyTo& to, Instant deadline);
+  Result<crdt::Mutation> mutate(const Request& request, const Dot& dot, crdt::Hlc stamp);
+  // True: the id has decided what happens and the request is answered or waits.
+  bool decide_by_id(const Request& request, const ReplyTo& to, Instant deadline, Bytes& id_bytes);
+  void wait(Waiting&& waiting);
+  Response filled(Response&& response) const;
+
+  crdt::Hlc next_stamp();
+  void entered(const Dot& dot, const Entry& entry);
+  void pump(Follower& follower, uint64_t fresh = 0, const Entry* fresh_entry = nullptr);
+  bool held_by_w(const Dot& dot) const;
+  void settle_bulk();
+  void settle_acked(const crdt::DotSet& dots);
+  void settled(const Dot& dot);
+  bool ripe(Waiting& waiting) const;
+  void serve();
+  Follower* follower(NodeNumber node);
+  void tick_followers();
+  void tick_deadlines();
+  void tick_progress();
+  void ask_for_exchange(Follower& follower);
+
+  NodeState& node_;
+  Partition& partition_;
+  Epoch epoch_;
+  bool active_ = false;
+  bool self_promised_ = false;
+  std::vector<Follower> followers_;
+  crdt::DotSet own_;  // what this node's log holds durably, counted under this epoch
+  std::list<Waiting> waiting_;
+  bool ask_everybody_ = false;
+  bool progress_news_ = true;
+  Instant progress_said_{INT64_MIN / 2};
+};
+
+}  // namespace atolldb::region

@@ -1,0 +1,259 @@
+// What clients ask of a coordinator: rules 8 to 10 and 14.
+
+#include <algorithm>
+
+#include "region/core/coordinator.h"
+#include "region/core/request_ids.h"
+
+namespace atolldb::region {
+
+namespace {
+constexpr size_t kPageElements = 1000;
+
+bool is_read(Op op) { return op == Op::get || op == Op::smembers || op == Op::sismember || op == Op::scard; }
+
+Response failed(const Error& error) {
+  Response response;
+  response.outcome = Outcome::rejected;
+  response.code = error.code;
+  response.message = error.message;
+  return response;
+}
+}  // namespace
+
+Response Coordinator::filled(Response&& response) const {
+  response.node = node_.self;
+  response.coordinator = node_.self;
+  response.epoch = epoch_;
+  response.stamp_ms = std::max(partition_.stamp, node_.hlc.highest()).wall_ms();
+  return std::move(response);
+}
+
+void Coordinator::execute(const Request& request, const ReplyTo& to, Instant deadline) {
+  if (request.op == Op::route) return node_.out.reply(to, filled(Response{}));
+  if (is_read(request.op)) return read(request, to, deadline, look(node_, partition_, request));
+  write(request, to, deadline);
+}
+
+Response look(NodeState& node, Partition& partition, const Request& request) {
+  Response response;
+  switch (request.op) {
+    case Op::get: {
+      auto shown = partition.data.read(request.key);
+      if (!shown) response = failed(shown.error());
+      else if (shown->type == crdt::Type::set) response = failed({Errc::wrong_type, kWrongType});
+      else {
+        response.found = shown->type == crdt::Type::string;
+        response.value = std::move(shown->value);
+        response.hidden = shown->hidden;
+      }
+      break;
+    }
+    case Op::smembers: {
+      auto page = partition.data.members(request.key, request.args.empty() ? BytesView() : BytesView(request.args[0]), kPageElements);
+      if (!page) response = failed(page.error());
+      else {
+        response.values = std::move(page->elements);
+        response.value = std::move(page->next);
+      }
+      break;
+    }
+    case Op::sismember: {
+      auto contains = partition.data.contains(request.key, request.args.empty() ? BytesView() : BytesView(request.args[0]));
+      if (!contains) response = failed(contains.error());
+      else response.found = *contains;
+      break;
+    }
+    case Op::scard: {
+      Bytes after;
+      do {
+        auto page = partition.data.members(request.key, after, kPageElements);
+        if (!page) return failed(page.error());
+        response.number += static_cast<int64_t>(page->elements.size());
+        after = std::move(page->next);
+      } while (!after.empty());
+      break;
+    }
+    default: break;
+  }
+  if (node.rows.take_damaged()) node.damaged.insert(partition.id);
+  return response;
+}
+
+// Rule 8: the row as it stands; answered when every dot that was applied to the key is settled, and R-1 replicas have
+// confirmed, since the read began, that the epoch stands.
+void Coordinator::read(const Request& request, const ReplyTo& to, Instant deadline, Response&& response) {
+  const uint32_t n = static_cast<uint32_t>(partition_.replicas.size());
+  const uint32_t topology_r = std::min(node_.home().r, n);
+  const uint32_t r = request.r == 0 ? topology_r : std::min<uint32_t>(request.r, n);
+  if (r < topology_r) {  // asked for less: this replica alone
+    response.stale = true;
+    return node_.out.reply(to, filled(std::move(response)));
+  }
+  Waiting waiting{to, std::move(response), {}, !partition_.unsettled_bulk().empty(), false, r > 1, 0, node_.now.monotonic, deadline};
+  if (const auto* dots = partition_.unsettled_of(request.key)) waiting.dots = *dots;
+  wait(std::move(waiting));
+}
+
+void Coordinator::wait(Waiting&& waiting) {
+  ++node_.waiting;
+  if (waiting.confirm) node_.confirm_wanted.insert(partition_.id);
+  waiting_.push_back(std::move(waiting));
+  serve();
+}
+
+bool Coordinator::ripe(Waiting& waiting) const {
+  std::erase_if(waiting.dots, [this](const Dot& dot) { return !partition_.is_unsettled(dot); });
+  if (!waiting.dots.empty() || (waiting.bulk && !partition_.unsettled_bulk().empty())) return false;
+  if (!waiting.confirm) return true;
+  if (waiting.round == 0) return false;
+  uint32_t standing = 1;
+  for (const Follower& follower : followers_)
+    if (follower.stands_round >= waiting.round && node_.peers.votes(follower.node)) ++standing;
+  return standing >= std::min<uint32_t>(node_.home().r, static_cast<uint32_t>(partition_.replicas.size()));
+}
+
+void Coordinator::serve() {
+  for (auto at = waiting_.begin(); at != waiting_.end();) {
+    if (!ripe(*at)) {
+      ++at;
+      continue;
+    }
+    node_.out.reply(at->to, filled(std::move(at->response)));
+    --node_.waiting;
+    at = waiting_.erase(at);
+  }
+}
+
+void Coordinator::assign_round(uint64_t round) {
+  for (Waiting& waiting : waiting_)
+    if (waiting.confirm && waiting.round == 0) waiting.round = round;
+  ask_everybody_ = false;
+}
+
+std::vector<NodeNumber> Coordinator::confirmers() const {
+  const uint32_t r = std::min<uint32_t>(node_.home().r, static_cast<uint32_t>(partition_.replicas.size()));
+  std::vector<NodeNumber> out;
+  for (const Follower& follower : followers_) {
+    if (!ask_everybody_ && out.size() + 1 >= r) break;
+    if (node_.peers.up(follower.node) && node_.peers.votes(follower.node)) out.push_back(follower.node);
+  }
+  return out;
+}
+
+void Coordinator::resign(const char* why) {
+  for (Waiting& waiting : waiting_) {
+    Response response;
+    response.outcome = waiting.write ? Outcome::unknown : Outcome::rejected;
+    response.code = Errc::unavailable;
+    response.message = why;
+    node_.out.reply(waiting.to, std::move(response));
+    --node_.waiting;
+  }
+  waiting_.clear();
+}
+
+// -- writes
+
+crdt::Hlc Coordinator::next_stamp() {
+  const crdt::Hlc issued = node_.hlc.issue(node_.peers.clamped_wall(node_.now));
+  return issued > partition_.stamp ? issued : crdt::Hlc{partition_.stamp.value + 1};
+}
+
+Result<crdt::Mutation> Coordinator::mutate(const Request& request, const Dot& dot, crdt::Hlc stamp) {
+  std::vector<BytesView> elements(request.args.begin(), request.args.end());
+  switch (request.op) {
+    case Op::set: return partition_.data.set(request.key, request.value, dot, stamp);
+    case Op::del: return partition_.data.del(request.key, dot, stamp);
+    case Op::add: return partition_.data.add(request.key, request.amount, dot, stamp);
+    case Op::sadd: return partition_.data.sadd(request.key, elements, dot, stamp);
+    case Op::srem: return partition_.data.srem(request.key, elements, dot, stamp);
+    default: return {Errc::invalid, "operation " + std::to_string(static_cast<int>(request.op)) + " is not a write"};
+  }
+}
+
+void Coordinator::write(const Request& request, const ReplyTo& to, Instant deadline) {
+  Bytes request_id;
+  if (request.id && decide_by_id(request, to, deadline, request_id)) return;
+  if (!node_.store.has_room())
+    return node_.out.reply(to, filled(failed({Errc::full, "this node takes no writes now: its disk or its memtables are full"})));
+  const Dot dot{node_.actor(), partition_.data.clock().last_of(node_.actor()) + 1};
+  const crdt::Hlc stamp = next_stamp();
+  auto mutation = mutate(request, dot, stamp);
+  if (node_.rows.take_damaged()) {
+    node_.damaged.insert(partition_.id);
+    return node_.out.reply(to, filled(failed({Errc::unavailable, "a damaged row was found; this replica is being repaired"})));
+  }
+  // An answer that writes nothing tells what the row is: a read.
+  if (!mutation) return read(request, to, deadline, failed(mutation.error()));
+  Response response;
+  response.number = mutation->count;
+  response.value = std::move(mutation->value);
+  response.found = request.op == Op::add;
+  if (!mutation->delta) return read(request, to, deadline, std::move(response));
+
+  const Bytes bytes = crdt::encode(*mutation->delta);
+  Waiting waiting{to, std::move(response), {}, false, true, false, 0, node_.now.monotonic, deadline};
+  if (request.op != Op::set) {  // it tells more than its delta does
+    if (const auto* dots = partition_.unsettled_of(request.key)) waiting.dots = *dots;
+    waiting.bulk = !partition_.unsettled_bulk().empty();
+  }
+  waiting.dots.push_back(dot);
+  const Merged merged = partition_.merge(epoch_, stamp, request_id, *mutation->delta, bytes);
+  ensure(merged == Merged::merged, "a fresh delta merges");
+  entered(dot, {stamp, request_id, bytes});
+  wait(std::move(waiting));
+}
+
+bool Coordinator::enter(BytesView request_id, BytesView bytes) {
+  auto delta = crdt::decode_delta(bytes);
+  if (!delta) return true;  // broken for good; the sender's log says why
+  const crdt::Hlc stamp = next_stamp();
+  switch (partition_.merge(epoch_, stamp, request_id, *delta, bytes)) {
+    case Merged::merged: entered(delta->dot(), {stamp, request_id, bytes}); return true;
+    case Merged::known:
+    case Merged::broken: return true;
+    case Merged::not_ready:
+    case Merged::no_room: return false;
+  }
+  return false;
+}
+
+// Rule 14. A first attempt that names another epoch or too old a stamp is rejected: certainly nothing happened, for it was
+// sent once and is here. A retry may have predecessors anywhere.
+bool Coordinator::decide_by_id(const Request& request, const ReplyTo& to, Instant deadline, Bytes& id_bytes) {
+  const RequestId& id = *request.id;
+  const auto answer = [&](Outcome outcome, Errc code, const char* message) {
+    Response response;
+    response.outcome = outcome;
+    response.code = code;
+    response.message = message;
+    node_.out.reply(to, filled(std::move(response)));
+    return true;
+  };
+  if (request.op != Op::add) return answer(Outcome::rejected, Errc::invalid, "only increments take a request id");
+  const bool first = request.attempt <= 1;
+  if (id.region != node_.region)
+    return answer(first ? Outcome::rejected : Outcome::unknown, Errc::behind,
+                  "the request id was made in another region: only that one can tell whether it was counted");
+  id_bytes = RequestIds::encode(id);
+  if (const auto dot = RequestIds(node_.store).find(partition_.id, id_bytes)) {
+    Waiting waiting{to, Response{}, {}, !partition_.unsettled_bulk().empty(), true, false, 0, node_.now.monotonic, deadline};
+    if (partition_.is_unsettled(*dot)) waiting.dots.push_back(*dot);
+    wait(std::move(waiting));
+    return true;
+  }
+  const uint64_t stamp_ms = std::max(partition_.stamp, node_.hlc.highest()).wall_ms();
+  if (id.made_ms <= node_.ids_forgotten_ms || id.made_ms > stamp_ms + 2 * crdt::HybridClock::kDriftMaxMs)
+    return answer(first ? Outcome::rejected : Outcome::unknown, Errc::behind, "the request id is older than this node's memory of ids");
+  if (id.epoch == epoch_) return false;
+  if (first) return answer(Outcome::rejected, Errc::behind, "the partition has a new coordinator: make a new request id");
+  uint64_t lost_epoch = partition_.lost_epoch;
+  for (const Follower& follower : followers_) lost_epoch = std::max(lost_epoch, follower.lost_epoch);
+  if (id.epoch > epoch_ || !reported_by_all() || id.epoch.number <= lost_epoch)
+    return answer(Outcome::unknown, Errc::unavailable,
+                  "not every replica has reported since the request id was made: whether it was counted is not known yet");
+  return false;
+}
+
+}  // namespace atolldb::region

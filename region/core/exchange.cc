@@ -1,0 +1,257 @@
+#include "region/core/exchange.h"
+
+#include <algorithm>
+
+#include "region/core/request_ids.h"
+
+namespace atolldb::region {
+
+// -- receiver
+
+bool Exchanges::wanted(PartitionId partition) const {
+  return pulls_.contains(partition) ||
+         std::any_of(queue_.begin(), queue_.end(), [&](const Wanted& w) { return w.partition == partition; });
+}
+
+void Exchanges::want(PartitionId partition, NodeNumber from, bool lost) {
+  const auto running = pulls_.find(partition);
+  if (running != pulls_.end() && running->second.from == from && running->second.lost == lost) return;
+  for (const Wanted& wanted : queue_)
+    if (wanted.partition == partition && wanted.from == from) return;
+  queue_.push_back({partition, from, lost});
+  start_next();
+}
+
+void Exchanges::start_next() {
+  for (auto at = queue_.begin(); at != queue_.end() && pulls_.size() < kPullsMax;) {
+    if (pulls_.contains(at->partition) || !node_.peers.up(at->from)) {
+      ++at;
+      continue;
+    }
+    Running& running = pulls_[at->partition];
+    running.from = at->from;
+    running.lost = at->lost;
+    const PartitionId partition = at->partition;
+    at = queue_.erase(at);
+    ask(partition, running);
+  }
+}
+
+void Exchanges::ask(PartitionId partition, Running& running) {
+  if (running.id == 0) running.id = (node_.prng.next() >> 16 << 8) + ++next_pull_ % 256 + 1;
+  running.asked = node_.now.monotonic;
+  node_.out.send(running.from, Pull{partition, running.id, running.scan, running.lost ? node_.start : 0, running.cursor});
+}
+
+void Exchanges::abandon(PartitionId partition) {
+  std::erase_if(queue_, [&](const Wanted& w) { return w.partition == partition; });
+  const auto at = pulls_.find(partition);
+  if (at == pulls_.end()) return;
+  if (at->second.begun) {
+    storage::Batch batch;
+    batch.records.push_back(to_bytes(PullAbandonRecord{partition}));
+    find_(partition)->data.abandon_pull();
+    node_.rows.drain(batch);
+    node_.commit(std::move(batch));
+  }
+  pulls_.erase(at);
+}
+
+void Exchanges::abandon_all() {
+  queue_.clear();
+  while (!pulls_.empty()) abandon(pulls_.begin()->first);
+}
+
+void Exchanges::restart_running() {
+  std::vector<Wanted> begun;
+  for (const auto& [partition, running] : pulls_)
+    if (running.begun) begun.push_back({partition, running.from, running.lost});
+  for (const Wanted& wanted : begun) {
+    abandon(wanted.partition);
+    queue_.push_back(wanted);
+  }
+}
+
+void Exchanges::on_peer_down(NodeNumber node) {
+  std::vector<std::pair<PartitionId, bool>> broken;
+  for (const auto& [partition, running] : pulls_)
+    if (running.from == node) broken.emplace_back(partition, running.lost);
+  for (const auto& [partition, lost] : broken) {
+    abandon(partition);
+    queue_.push_back({partition, node, lost});  // goes on when the peer is back
+  }
+  start_next();
+}
+
+void Exchanges::on_chunk(NodeNumber from, const Chunk& chunk) {
+  const auto at = pulls_.find(chunk.partition);
+  if (at == pulls_.end() || at->second.from != from || at->second.id != chunk.id) return;
+  Running& running = at->second;
+  if (chunk.cursor != running.cursor || (running.scan != 0 && chunk.scan != running.scan)) return;  // a duplicate
+  if (!node_.store.has_room()) return;                                                             // asked for again
+  Partition& partition = *find_(chunk.partition);
+  storage::Batch batch;
+  if (!running.begun) {
+    batch.records.push_back(to_bytes(PullBeginRecord{chunk.partition, chunk.clock}));
+    partition.data.begin_pull(chunk.clock);
+    running.begun = true;
+  }
+  running.scan = chunk.scan;
+  PullChunkRecord record{chunk.partition, chunk.cursor, chunk.units, chunk.next, chunk.last, chunk.settled, chunk.request_ids};
+  batch.records.push_back(to_bytes(record));
+  bool finished = false;
+  Status status = ok();
+  apply_chunk(partition, record, batch, finished, status);
+  if (!status) {
+    node_.note(LogLevel::error, "an exchange brought bytes that cannot be read partition=" + std::to_string(raw(chunk.partition)) +
+                                    " from=" + node_.name_of(from) + " why=\"" + status.error().message + "\"");
+    return abandon(chunk.partition);
+  }
+  node_.commit(std::move(batch));
+  if (finished) {
+    if (chunk.promised > partition.promised) partition.promise(chunk.promised);
+    const bool lost = running.lost;
+    pulls_.erase(at);
+    partition.recount();
+    done_(chunk.partition, from, lost);
+    return start_next();
+  }
+  running.cursor = Bytes(chunk.next);
+  ask(chunk.partition, running);
+}
+
+void Exchanges::apply_chunk(Partition& partition, const PullChunkRecord& record, storage::Batch& batch, bool& finished, Status& status) {
+  auto received = partition.data.receive(record.cursor, {Bytes(record.units), Bytes(record.next)});
+  if (!received) {
+    status = received.error();
+    storage::Batch dropped;
+    node_.rows.drain(dropped);
+    return;
+  }
+  finished = *received;
+  partition.dirty = true;
+  node_.rows.drain(batch);
+  RequestIds ids(node_.store);
+  for (const auto& [id, entry] : record.request_ids) ids.adopt(partition.id, id, entry, batch);
+  if (finished) partition.settle(record.settled);
+}
+
+void Exchanges::on_pull_gone(NodeNumber from, const PullGone& gone) {
+  const auto at = pulls_.find(gone.partition);
+  if (at == pulls_.end() || at->second.from != from || at->second.id != gone.id) return;
+  const bool lost = at->second.lost;
+  abandon(gone.partition);
+  want(gone.partition, from, lost);
+}
+
+// -- sender
+
+void Exchanges::on_pull(NodeNumber from, const Pull& pull) {
+  Partition* partition = find_(pull.partition);
+  if (partition == nullptr) return;
+  storage::LogPosition after;
+  if (pull.lost_start != 0) {
+    if (node_.standing != Standing::vote) return;  // it needs replicas that have a vote
+    if (node_.peers.note_forgot(from, pull.lost_start)) {
+      storage::Batch batch;
+      batch.records.push_back(to_bytes(ForgotRecord{from, pull.lost_start}));
+      node_.commit(std::move(batch));
+      node_.forgot_news.insert(from);
+    }
+    after = node_.store.log_end();
+  }
+  auto serving = scans_.find(pull.scan);
+  if (pull.scan == 0) {
+    for (serving = scans_.begin(); serving != scans_.end(); ++serving)  // the first chunk was lost
+      if (serving->second.to == from && serving->second.pull == pull.id) break;
+    if (serving == scans_.end()) {
+      if (scans_.size() >= kScansMax) return;
+      auto scan = partition->data.begin_scan();
+      serving = scans_.emplace((uint64_t{raw(pull.partition)} << 40) + scan.number, Serving{pull.partition, from, pull.id, scan.clock, false, {}}).first;
+    }
+  }
+  if (serving == scans_.end() || serving->second.to != from || serving->second.pull != pull.id)
+    return node_.out.send(from, PullGone{pull.partition, pull.id});
+  serving->second.used = node_.now.monotonic;
+  const uint64_t number = serving->first & ((uint64_t{1} << 40) - 1);
+  auto chunk = partition->data.scan(number, pull.cursor, kChunkBytes);
+  if (node_.rows.take_damaged()) {
+    node_.damaged.insert(pull.partition);
+    return;
+  }
+  Chunk out;
+  out.partition = pull.partition;
+  out.id = pull.id;
+  out.scan = serving->first;
+  out.clock = serving->second.clock;
+  out.cursor = pull.cursor;
+  out.units = chunk.units;
+  out.next = chunk.next;
+  out.last = serving->second.done = chunk.next.empty();
+  std::vector<std::pair<Bytes, Bytes>> ids;
+  if (out.last) {
+    out.settled = partition->settled;
+    if (node_.region_of(from) == node_.region) {
+      out.promised = partition->promised;
+      out.lost_epoch = partition->lost_epoch;
+      RequestIds(node_.store).each(pull.partition, [&](BytesView id, BytesView entry) { ids.emplace_back(id, entry); });
+      for (const auto& [id, entry] : ids) out.request_ids.emplace_back(id, entry);
+    } else {
+      out.settled.clear();  // settled is a matter of one region
+    }
+  }
+  // What is told must be durable here: the receiver will answer for it.
+  node_.out.send_when(std::max(after, node_.store.log_end()), from, out);
+}
+
+void Exchanges::tick() {
+  const Instant now = node_.now.monotonic;
+  for (auto& [partition, running] : pulls_)
+    if (now - running.asked > kPatience) ask(partition, running);
+  for (auto at = scans_.begin(); at != scans_.end();) {
+    if (now - at->second.used <= (at->second.done ? kScanDone : kScanIdle)) {
+      ++at;
+      continue;
+    }
+    if (Partition* partition = find_(at->second.partition)) {
+      partition->data.end_scan(at->first & ((uint64_t{1} << 40) - 1));
+      storage::Batch batch;  // contexts that were only kept for the scan
+      node_.rows.drain(batch);
+      if (!batch.empty()) node_.commit(std::move(batch));
+    }
+    at = scans_.erase(at);
+  }
+  start_next();
+}
+
+// -- recovery
+
+Status Exchanges::replay(const PullBeginRecord& record) {
+  if (Partition* partition = find_(record.partition)) partition->data.begin_pull(record.clock);
+  return ok();
+}
+
+Status Exchanges::replay(const PullChunkRecord& record) {
+  Partition* partition = find_(record.partition);
+  if (partition == nullptr) return ok();
+  storage::Batch batch;
+  bool finished = false;
+  Status status = ok();
+  apply_chunk(*partition, record, batch, finished, status);
+  if (!status) return status;
+  if (finished) partition->recount();
+  const auto committed = node_.store.commit(std::move(batch));
+  return committed ? ok() : Status(committed.error());
+}
+
+Status Exchanges::replay(const PullAbandonRecord& record) {
+  Partition* partition = find_(record.partition);
+  if (partition == nullptr) return ok();
+  partition->data.abandon_pull();
+  storage::Batch batch;
+  node_.rows.drain(batch);
+  const auto committed = node_.store.commit(std::move(batch));
+  return committed ? ok() : Status(committed.error());
+}
+
+}  // namespace atolldb::region

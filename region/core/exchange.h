@@ -1,0 +1,96 @@
+#pragma once
+// Complete exchange of a partition: the receiver pulls, the sender scans. Inside a region and between regions alike. The
+// sender's clock from before its scan is joined once everything has arrived (docs/data-model.md, rules 9 to 11).
+//
+//   receiver                     sender
+//   Pull(scan 0)        ------>  begins a scan
+//   Chunk(clock, units) <------
+//   Pull(scan, cursor)  ------>
+//   Chunk(last, settled, promise, request ids) <------  ends the scan
+//
+// Every step may be lost or come twice; the receiver asks again, and begins again when the sender no longer knows the scan.
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "region/core/node_state.h"
+#include "region/core/partition.h"
+
+namespace atolldb::region {
+
+class Exchanges {
+ public:
+  static constexpr size_t kPullsMax = 8;          // at once; the rest waits
+  static constexpr size_t kScansMax = 1024;       // per node
+  static constexpr size_t kChunkBytes = 256u << 10;
+  static constexpr Duration kPatience = Duration::millis(1000);
+  static constexpr Duration kScanIdle = Duration::seconds(30);
+  static constexpr Duration kScanDone = Duration::seconds(3);  // after the last chunk, which may have to be sent again
+
+  using Find = std::function<Partition*(PartitionId)>;
+  using Done = std::function<void(PartitionId, NodeNumber from, bool lost)>;
+
+  // `done`: the partition's clock now has all that the sender had when the pull began.
+  Exchanges(NodeState& node, Find find, Done done) : node_(node), find_(std::move(find)), done_(std::move(done)) {}
+
+  // Pulls a partition from a node, unless that is going on or waiting already. `lost`: to regain what this node's memory
+  // has lost (rule 16).
+  void want(PartitionId partition, NodeNumber from, bool lost);
+  bool wanted(PartitionId partition) const;
+  bool idle() const { return pulls_.empty() && queue_.empty(); }
+  // Everything that runs is abandoned; the partition begins again.
+  void abandon(PartitionId partition);
+  void abandon_all();
+  // Before a checkpoint: what has begun begins again, for a checkpoint keeps no half exchange.
+  void restart_running();
+
+  void on_pull(NodeNumber from, const Pull& pull);
+  void on_chunk(NodeNumber from, const Chunk& chunk);
+  void on_pull_gone(NodeNumber from, const PullGone& gone);
+  void on_peer_down(NodeNumber node);
+  void tick();
+
+  // At recovery, from the log.
+  Status replay(const PullBeginRecord& record);
+  Status replay(const PullChunkRecord& record);
+  Status replay(const PullAbandonRecord& record);
+
+ private:
+  struct Wanted {
+    PartitionId partition{};
+    NodeNumber from{};
+    bool lost = false;
+  };
+  struct Running {
+    NodeNumber from{};
+    bool lost = false;
+    bool begun = false;
+    uint64_t id = 0, scan = 0;
+    Bytes cursor;
+    Instant asked;
+  };
+  struct Serving {
+    PartitionId partition{};
+    NodeNumber to{};
+    uint64_t pull = 0;
+    crdt::DotSet clock;
+    bool done = false;
+    Instant used;
+  };
+
+  void start_next();
+  void ask(PartitionId partition, Running& running);
+  void apply_chunk(Partition& partition, const PullChunkRecord& chunk, storage::Batch& batch, bool& finished, Status& status);
+
+  NodeState& node_;
+  Find find_;
+  Done done_;
+  std::vector<Wanted> queue_;  // at most one for each partition and node
+  std::map<PartitionId, Running> pulls_;
+  std::map<uint64_t, Serving> scans_;  // by scan number
+  uint64_t next_pull_ = 0;
+};
+
+}  // namespace atolldb::region

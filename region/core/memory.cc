@@ -1,0 +1,167 @@
+#include "region/core/memory.h"
+
+#include <algorithm>
+
+namespace atolldb::region {
+
+void Memory::begin(uint32_t disk_start, storage::LogPosition disk_position, bool lost) {
+  disk_start_ = disk_start;
+  disk_position_ = disk_position;
+  lost_ = lost;
+  node_.start = disk_start + 1;
+  node_.random = static_cast<uint32_t>(node_.prng.next() >> 32) | 1;
+  node_.joining = true;
+  node_.standing = Standing::unsure;
+  began_ = node_.now.monotonic;
+}
+
+bool Memory::has_local_peers() const {
+  return node_.home().n > 1 && node_.home().nodes.size() > 1;
+}
+
+void Memory::ask() {
+  asked_ = node_.now.monotonic;
+  const Hello hello{node_.start, node_.random, disk_start_, disk_position_};
+  for (const auto& [node, peer] : node_.peers.all())
+    if (peer.local || !has_local_peers()) node_.out.send(node, hello);
+}
+
+void Memory::on_hello(NodeNumber from, const Hello& hello) {
+  const Peer& peer = *node_.peers.find(from);
+  Position answer;
+  answer.start = hello.start;
+  answer.random = hello.random;
+  answer.known_start = peer.start;
+  answer.known_position = peer.synced;
+  answer.highest_start = std::max(peer.start, peer.forgot);
+  // Heard of just now under another name than the one that asks, and its connection stands.
+  answer.running = node_.twins.contains(from) && node_.now.monotonic - node_.twins[from].second < Duration::millis(1200) &&
+                   node_.twins[from].first != hello.random;
+  node_.out.send(from, answer);
+}
+
+void Memory::on_position(NodeNumber from, const Position& position) {
+  if (!node_.joining || joined_ || position.start > node_.start || position.random != node_.random) return;
+  if (position.running) {
+    if (!twin_since_) twin_since_ = node_.now.monotonic;
+    if (node_.now.monotonic - *twin_since_ > kTwinPatience)
+      node_.fatal = "another process is running as node " + node_.name_of(node_.self) +
+                    "; stop it first, or give this one a topology and a data directory of its own";
+    return;
+  }
+  const auto known = std::pair(position.known_start, position.known_position);
+  if (!lost_ && known > std::pair(disk_start_, disk_position_)) {
+    lost_ = true;
+    node_.note(LogLevel::warn, "this disk is older than what the node acknowledged: it has no vote until exchanges have repaired it witness=" +
+                                   node_.name_of(from) + " known_start=" + std::to_string(position.known_start) +
+                                   " known_position=" + std::to_string(position.known_position.value) +
+                                   " disk_start=" + std::to_string(disk_start_) + " disk_position=" + std::to_string(disk_position_.value));
+  }
+  node_.start = std::max(node_.start, position.highest_start + 1);
+  agreed_.insert(from);
+  try_join();
+}
+
+void Memory::try_join() {
+  if (!node_.joining || joined_) return;
+  const Duration age = node_.now.monotonic - began_;
+  uint32_t witnesses = 0;
+  for (const auto& [node, peer] : node_.peers.all()) {
+    if (has_local_peers() && !peer.local) continue;
+    if (agreed_.contains(node)) ++witnesses;
+    else if (peer.up || (peer.local && node_.topology.strict_disks)) return;
+  }
+  if (has_local_peers() ? witnesses == 0 || age < kHearAtLeast : age < kRegionsWithin) return;
+  join();
+}
+
+void Memory::join() {
+  joined_ = true;
+  storage::Batch batch;
+  batch.records.push_back(to_bytes(StartRecord{node_.start, node_.random}));
+  const Standing standing = lost_ ? Standing::lost : Standing::vote;
+  batch.records.push_back(to_bytes(StandingRecord{static_cast<uint8_t>(standing)}));
+  node_.commit(std::move(batch));
+  node_.out.run_when(node_.store.log_end(), [this, standing] {
+    node_.joining = false;
+    node_.standing = standing;
+    node_.note(LogLevel::info, "joined start=" + std::to_string(node_.start) + " standing=" + to_string(standing));
+  });
+}
+
+void Memory::lose() {
+  node_.start += 1;
+  node_.random = static_cast<uint32_t>(node_.prng.next() >> 32) | 1;
+  node_.standing = Standing::lost;
+  node_.joining = true;
+  joined_ = lost_ = true;
+  regaining_done_ = false;
+  exchanged_.clear();
+  join();
+}
+
+std::vector<NodeNumber> Memory::witnesses(const Partition& partition) const {
+  std::vector<NodeNumber> out;
+  for (const NodeNumber replica : partition.replicas)
+    if (replica != node_.self) out.push_back(replica);
+  if (!out.empty()) return out;
+  for (const topology::Region& region : node_.topology.regions) {
+    if (region.id == node_.region) continue;
+    const auto& replicas = node_.rings[raw(region.id)].replicas(partition.id);
+    const auto up = std::find_if(replicas.begin(), replicas.end(), [&](NodeNumber n) { return node_.peers.up(n); });
+    if (up != replicas.end()) out.push_back(*up);
+  }
+  return out;
+}
+
+bool Memory::regained(const Partition& partition) const {
+  const auto at = exchanged_.find(partition.id);
+  const size_t have = at == exchanged_.end() ? 0 : at->second.size();
+  const size_t others = witnesses(partition).size();
+  const auto n = static_cast<uint32_t>(partition.replicas.size());
+  const uint32_t w = std::min(node_.home().w, n);
+  return have >= std::min<size_t>(others, std::max(w, n - w + 1));
+}
+
+void Memory::on_exchanged(PartitionId partition, NodeNumber from) {
+  exchanged_[partition].insert(from);
+}
+
+void Memory::regain() {
+  bool all = true;
+  for (Partition* partition : partitions_()) {
+    if (regained(*partition)) continue;
+    all = false;
+    for (const NodeNumber witness : witnesses(*partition)) {
+      const Peer* peer = node_.peers.find(witness);
+      if (peer->up && peer->vote && !exchanged_[partition->id].contains(witness)) exchanges_.want(partition->id, witness, true);
+    }
+  }
+  if (!all || regaining_done_) return;
+  regaining_done_ = true;
+  RegainedRecord regained;
+  for (Partition* partition : partitions_()) {
+    partition->lost_epoch = partition->promised.number;
+    partition->dirty = true;
+    regained.lost_epochs.emplace_back(partition->id, partition->lost_epoch);
+  }
+  storage::Batch batch;
+  batch.records.push_back(to_bytes(regained));
+  batch.records.push_back(to_bytes(StandingRecord{static_cast<uint8_t>(Standing::vote)}));
+  node_.commit(std::move(batch));
+  node_.out.run_when(node_.store.log_end(), [this] {
+    lost_ = false;
+    node_.standing = Standing::vote;
+    node_.note(LogLevel::info, "memory regained start=" + std::to_string(node_.start));
+  });
+}
+
+void Memory::tick() {
+  if (node_.joining && !joined_) {
+    if (node_.now.monotonic - asked_ >= kAskEvery) ask();
+    try_join();
+  }
+  if (!node_.joining && node_.standing == Standing::lost && node_.store.has_room()) regain();
+}
+
+}  // namespace atolldb::region

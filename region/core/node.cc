@@ -1,0 +1,288 @@
+// Life of a node: frames in and out, peers, takeovers, time. Recovery and checkpoints are in node_recovery.cc, what the
+// messages do in node_messages.cc.
+
+#include "region/core/node.h"
+
+#include <algorithm>
+
+#include "crdt/digest.h"
+#include "region/core/request_ids.h"
+
+namespace atolldb::region {
+
+namespace {
+constexpr Duration kSecond = Duration::seconds(1);
+// A preferred replica that comes back takes its partitions again once it has been there for a while.
+constexpr Duration kReturnAfter = Duration::seconds(3);
+}  // namespace
+
+Node::Node(const topology::Topology& topology, NodeNumber self, uint64_t seed, storage::Store& store, EventLog& log, OnWan on_wan)
+    : state_(topology, self, seed, store, log),
+      exchanges_(state_, [this](PartitionId id) { return partition(id); },
+                 [this](PartitionId id, NodeNumber from, bool lost) { exchanged(id, from, lost); }),
+      memory_(state_, exchanges_, [this] {
+        std::vector<Partition*> all;
+        for (auto& [id, partition] : partitions_) all.push_back(partition.get());
+        return all;
+      }),
+      router_(state_, [this](PartitionId id) { return partition(id); }, [this](PartitionId id) { return coordinator(id); }),
+      on_wan_(std::move(on_wan)) {
+  for (uint32_t p = 0; p < topology.placement.partitions; ++p) {
+    const PartitionId id{static_cast<uint16_t>(p)};
+    const auto& replicas = state_.ring().replicas(id);
+    if (std::find(replicas.begin(), replicas.end(), self) != replicas.end())
+      partitions_.emplace(id, std::make_unique<Partition>(state_, id));
+  }
+  cluster_hash_ = crdt::hash_of("cluster", topology.digest).low;
+}
+
+Partition* Node::partition(PartitionId id) {
+  const auto at = partitions_.find(id);
+  return at == partitions_.end() ? nullptr : at->second.get();
+}
+
+Coordinator* Node::coordinator(PartitionId id) {
+  const auto at = coordinators_.find(id);
+  if (at == coordinators_.end()) return nullptr;
+  if (!at->second->deposed()) return at->second.get();
+  depose(id);
+  return nullptr;
+}
+
+// -- frames
+
+FrameHeader Node::header() const {
+  FrameHeader header;
+  header.start = state_.start;
+  header.random = state_.random;
+  header.vote = state_.standing == Standing::vote && !state_.joining;
+  header.joining = state_.joining;
+  header.leaving = state_.leaving && state_.waiting == 0;
+  header.wall_ms = state_.now.wall_ms;
+  header.cluster = cluster_hash_;
+  header.synced = state_.durable;
+  for (const auto& [node, peer] : state_.peers.all())
+    if (peer.forgot != 0) header.forgot.emplace_back(node, peer.forgot);
+  return header;
+}
+
+void Node::take_frames(std::vector<std::pair<NodeNumber, Bytes>>& out) {
+  check_news();
+  flush_confirmations();
+  const size_t before = out.size();
+  state_.out.take_frames(header(), out);
+  for (size_t i = before; i < out.size(); ++i)
+    if (Peer* peer = state_.peers.find(out[i].first)) peer->said = state_.now.monotonic;
+}
+
+void Node::handle_frame(Now now, NodeNumber from, BytesView frame) {
+  state_.now = now;
+  from_ = from;
+  if (state_.peers.find(from) == nullptr) return;
+  auto header = decode_header(frame);
+  if (!header) return state_.note(LogLevel::warn, "a peer's frame was refused peer=" + state_.name_of(from) + " why=\"" + header.error().message + "\"");
+  if (header->cluster != cluster_hash_)
+    return state_.note(LogLevel::warn, "a peer has another topology (cluster name, seed or partitions differ) peer=" + state_.name_of(from));
+  if (!hear(now, *header)) return;
+  if (auto handled = dispatch(frame, *this); !handled)
+    state_.note(LogLevel::warn, "a peer's frame is broken peer=" + state_.name_of(from) + " why=\"" + handled.error().message + "\"");
+}
+
+bool Node::hear(Now now, const FrameHeader& header) {
+  if (!header.joining) state_.twins[from_] = {header.random, now.monotonic};
+  const Peers::Heard heard = state_.peers.hear(now, from_, header);
+  if (heard == Peers::Heard::outdated) {
+    state_.out.send(from_, Refuse{state_.peers.find(from_)->start});
+    return false;
+  }
+  for (const auto& [node, start] : header.forgot) {
+    if (node == state_.self || !state_.peers.note_forgot(node, start)) continue;
+    storage::Batch batch;
+    batch.records.push_back(to_bytes(ForgotRecord{node, start}));
+    state_.commit(std::move(batch));
+    state_.forgot_news.insert(node);
+  }
+  if (heard == Peers::Heard::came_up) {
+    state_.note(LogLevel::info, "peer is up peer=" + state_.name_of(from_) + " start=" + std::to_string(header.start));
+    check_news();
+    for (auto& [id, coordinator] : coordinators_) coordinator->on_peer_up(from_);
+  }
+  return true;
+}
+
+void Node::handle_link(Now now, NodeNumber peer, bool up) {
+  state_.now = now;
+  state_.peers.link(peer, up);
+  if (!up) state_.twins.erase(peer);
+}
+
+void Node::peer_down(NodeNumber node) {
+  state_.note(LogLevel::info, "peer is down peer=" + state_.name_of(node));
+  router_.on_peer_down(node);
+  exchanges_.on_peer_down(node);
+}
+
+// -- coordinators
+
+bool Node::preferred(const Partition& partition) const {
+  const auto fit = [this](NodeNumber node) {
+    if (node == state_.self) return state_.standing == Standing::vote && !state_.joining && !state_.leaving;
+    const Peer* peer = state_.peers.find(node);
+    return peer->up && peer->vote && !peer->leaving;
+  };
+  const auto first = std::find_if(partition.replicas.begin(), partition.replicas.end(), fit);
+  if (first == partition.replicas.end() || *first != state_.self) return false;
+  const NodeNumber present = partition.promised.node;
+  const bool another_serves = partition.promised.number > 0 && present != state_.self && fit(present);
+  return !another_serves || state_.now.monotonic - state_.joined_at > kReturnAfter;
+}
+
+void Node::take_over(Partition& partition) {
+  auto coordinator = std::make_shared<Coordinator>(state_, partition);
+  coordinators_[partition.id] = coordinator;
+  state_.out.run_when(state_.store.log_end(), [weak = std::weak_ptr(coordinator), clock = partition.data.clock()] {
+    if (auto alive = weak.lock()) alive->on_own_durable_all(clock);
+  });
+}
+
+void Node::depose(PartitionId id) {
+  const auto at = coordinators_.find(id);
+  if (at == coordinators_.end()) return;
+  const auto coordinator = std::move(at->second);
+  coordinators_.erase(at);
+  coordinator->resign("another node has taken over the key's partition");
+  takeover_after_[id] = state_.now.monotonic + Duration::millis(100 + static_cast<int64_t>(state_.prng.below(200)));
+}
+
+bool Node::enter(PartitionId id, BytesView delta) {
+  Coordinator* coordinator = this->coordinator(id);
+  return coordinator != nullptr && coordinator->active() && coordinator->enter({}, delta);
+}
+
+// A round of confirmations serves the reads that waited when it was sent; one message a peer for all partitions.
+void Node::flush_confirmations() {
+  if (state_.confirm_wanted.empty()) return;
+  ++round_;
+  std::map<NodeNumber, Confirm> asks;
+  std::set<PartitionId> unasked;
+  for (const PartitionId id : state_.confirm_wanted) {
+    Coordinator* coordinator = this->coordinator(id);
+    if (coordinator == nullptr) continue;
+    const auto confirmers = coordinator->confirmers();
+    if (confirmers.empty()) {
+      unasked.insert(id);
+      continue;
+    }
+    for (const NodeNumber node : confirmers) {
+      Confirm& ask = asks[node];
+      ask.round = round_;
+      ask.epochs.emplace_back(id, coordinator->epoch());
+    }
+    coordinator->assign_round(round_);
+  }
+  state_.confirm_wanted = std::move(unasked);
+  for (const auto& [node, ask] : asks) state_.out.send(node, ask);
+}
+
+void Node::check_news() {
+  for (const NodeNumber node : std::exchange(state_.forgot_news, {}))
+    for (auto& [id, coordinator] : coordinators_) coordinator->on_forgot(node);
+  if (!state_.damaged.empty()) recover_from_damage();
+}
+
+// A damaged row counts as lost memory (docs/hazards.md, 30 and 38): its partition begins again with an empty clock, and the
+// node begins a new start that has no vote until exchanges have brought everything back.
+void Node::recover_from_damage() {
+  const std::set<PartitionId> damaged = std::exchange(state_.damaged, {});
+  while (!coordinators_.empty()) depose(coordinators_.begin()->first);
+  exchanges_.abandon_all();
+  for (const PartitionId id : damaged) {
+    state_.note(LogLevel::error, "a damaged row was found, the partition is fetched again from other replicas partition=" + std::to_string(raw(id)));
+    if (Partition* partition = this->partition(id)) partition->reset();
+  }
+  memory_.lose();
+}
+
+// -- events from this node
+
+void Node::handle_request(Now now, const ReplyTo& to, Request&& request) {
+  state_.now = now;
+  router_.handle(to, std::move(request));
+}
+
+void Node::handle_storage(Now now) {
+  state_.now = now;
+  const storage::Events events = state_.store.poll();
+  if (events.failed) state_.fatal = "the store failed: " + events.failed->message;
+  if (events.checkpoint_done) checkpoint_running_ = false;
+  if (events.durable <= state_.durable) return;
+  state_.durable = events.durable;
+  while (!state_.own_entries.empty() && state_.own_entries.front().after <= events.durable) {
+    const NodeState::OwnEntry entry = state_.own_entries.front();
+    state_.own_entries.pop_front();
+    if (Coordinator* coordinator = this->coordinator(entry.partition)) coordinator->on_own_durable(entry.dot);
+  }
+  state_.out.open_gates(events.durable);
+}
+
+void Node::handle_tick(Now now) {
+  state_.now = now;
+  if (now.monotonic < next_tick_) return;
+  next_tick_ = now.monotonic + kTickEvery;
+  for (const NodeNumber node : state_.peers.expire(now)) peer_down(node);
+  memory_.tick();
+  if (!state_.joining && state_.joined_at.ns == INT64_MIN) state_.joined_at = now.monotonic;
+  for (auto& [id, partition] : partitions_) {
+    Coordinator* coordinator = this->coordinator(id);
+    if (coordinator != nullptr) coordinator->tick();
+    else if (preferred(*partition) && now.monotonic >= takeover_after_[id] && state_.store.has_room()) take_over(*partition);
+  }
+  router_.tick();
+  exchanges_.tick();
+  if (now.monotonic >= next_second_) tick_second();
+  checkpoint();
+  for (auto& [node, peer] : state_.peers.all()) {
+    const Duration every = peer.local ? Peers::kHeartbeatLocal : Peers::kHeartbeatRemote;
+    if (now.monotonic - peer.said >= every) state_.out.beat(node);
+  }
+}
+
+void Node::tick_second() {
+  next_second_ = state_.now.monotonic + kSecond;
+  storage::Batch batch;
+  for (auto& [node, peer] : state_.peers.all()) {
+    if (!std::exchange(peer.position_dirty, false)) continue;
+    batch.records.push_back(to_bytes(KnownRecord{node, peer.start, peer.random, peer.synced.value}));
+  }
+  const uint64_t wall = state_.peers.clamped_wall(state_.now);
+  if (state_.store.has_room()) {
+    RequestIds ids(state_.store);
+    if (++seconds_ % 60 == 0) {
+      const uint64_t count = ids.count();
+      ids_surplus_ = count > RequestIds::kCountMax ? count - RequestIds::kCountMax : 0;
+    }
+    state_.ids_forgotten_ms = std::max(state_.ids_forgotten_ms, ids.forget(wall, std::exchange(ids_surplus_, 0), 20'000, batch));
+    if (!batch.empty()) state_.commit(std::move(batch));
+  }
+  storage::LogPosition keep_from = state_.store.log_end();
+  for (auto& [id, partition] : partitions_) {
+    partition->outbox.cut(state_.store.log_begin());
+    if (!partition->outbox.empty()) keep_from = std::min(keep_from, partition->outbox.at(partition->outbox.begin()).at);
+  }
+  state_.store.release_log(keep_from);
+}
+
+void Node::begin_drain(Now now) {
+  state_.now = now;
+  state_.leaving = true;
+  drain_began_ = now.monotonic;
+  state_.note(LogLevel::info, "drains in_work=" + std::to_string(router_.in_work()));
+}
+
+bool Node::drained() const {
+  // The last frames have said that this node leaves; what waits for durability has gone out.
+  return state_.leaving && router_.in_work() == 0 && state_.out.gates_empty() &&
+         state_.now.monotonic - drain_began_ > Peers::kHeartbeatLocal * 2;
+}
+
+}  // namespace atolldb::region

@@ -1,0 +1,112 @@
+#pragma once
+// One node's part in its region: every partition that it holds a replica of, the coordinators that run here, and what the
+// nodes of the region say to each other. Driven by region/node; owns no socket, thread, file or clock.
+
+#include <functional>
+#include <map>
+#include <memory>
+
+#include "region/core/coordinator.h"
+#include "region/core/exchange.h"
+#include "region/core/memory.h"
+#include "region/core/message.h"
+#include "region/core/node_state.h"
+#include "region/core/partition.h"
+#include "region/core/router.h"
+
+namespace atolldb::region {
+
+class Node final : private MessageHandler {
+ public:
+  static constexpr Duration kTickEvery = Duration::millis(20);
+
+  // `on_wan`: a message of wan/core, from a node of another region (or relayed inside this one).
+  using OnWan = std::function<void(NodeNumber from, BytesView message)>;
+
+  Node(const topology::Topology& topology, NodeNumber self, uint64_t seed, storage::Store& store, EventLog& log, OnWan on_wan);
+
+  // Reads back what the disk knows. The store's recovery runs in here.
+  Status recover(Now now);
+
+  void handle_frame(Now now, NodeNumber from, BytesView frame);
+  void handle_link(Now now, NodeNumber peer, bool up);
+  void handle_request(Now now, const ReplyTo& to, Request&& request);  // keyed requests
+  void handle_storage(Now now);
+  void handle_tick(Now now);
+  void begin_drain(Now now);
+  bool drained() const;
+
+  void set_now(Now now) { state_.now = now; }
+  void take_frames(std::vector<std::pair<NodeNumber, Bytes>>& out);
+
+  NodeState& state() { return state_; }
+  Partition* partition(PartitionId id);
+  Coordinator* coordinator(PartitionId id);  // nullptr: none runs here
+  std::map<PartitionId, std::unique_ptr<Partition>>& partitions() { return partitions_; }
+  Exchanges& exchanges() { return exchanges_; }
+  size_t in_work() const { return router_.in_work(); }
+  // A delta of another region enters through the coordinator here. False: there is none, or it cannot take it now.
+  bool enter(PartitionId partition, BytesView delta);
+  uint64_t cluster_hash() const { return cluster_hash_; }
+
+ private:
+  void on(const Append& m) override;
+  void on(const Ack& m) override;
+  void on(const Fenced& m) override;
+  void on(const Prepare& m) override;
+  void on(const Promise& m) override;
+  void on(const Late& m) override;
+  void on(const Confirm& m) override;
+  void on(const Stands& m) override;
+  void on(const Progress& m) override;
+  void on(const Hello& m) override;
+  void on(const Position& m) override;
+  void on(const NeedExchange& m) override;
+  void on(const Pull& m) override;
+  void on(const Chunk& m) override;
+  void on(const PullGone& m) override;
+  void on(const Forward& m) override;
+  void on(const ForwardReply& m) override;
+  void on(const Refuse& m) override;
+  void on(const Relay& m) override;
+  void on_wan(BytesView message) override;
+
+  Status replay(storage::LogPosition at, BytesView bytes);
+  Status restore_meta();
+  Status restore_node(BytesView value);
+  Bytes encode_node() const;
+
+  bool hear(Now now, const FrameHeader& header);
+  void take_over(Partition& partition);
+  void depose(PartitionId id);
+  bool preferred(const Partition& partition) const;
+  void acknowledge(Partition& partition, NodeNumber to, const Epoch& epoch, crdt::DotSet&& dots);
+  void exchanged(PartitionId partition, NodeNumber from, bool lost);
+  void peer_down(NodeNumber node);
+  void flush_confirmations();
+  void check_news();
+  void recover_from_damage();
+  void tick_second();
+  void checkpoint();
+  FrameHeader header() const;
+
+  NodeState state_;
+  std::map<PartitionId, std::unique_ptr<Partition>> partitions_;
+  std::map<PartitionId, std::shared_ptr<Coordinator>> coordinators_;
+  Exchanges exchanges_;
+  Memory memory_;
+  Router router_;
+  OnWan on_wan_;
+  uint64_t cluster_hash_ = 0;
+  NodeNumber from_{};  // of the frame that is being handled
+  uint64_t round_ = 0;
+  Instant next_tick_, next_second_;
+  std::map<PartitionId, Instant> takeover_after_;
+  uint32_t disk_start_ = 0;
+  Standing disk_standing_ = Standing::unsure;
+  bool checkpoint_running_ = false;
+  uint64_t seconds_ = 0, ids_surplus_ = 0;
+  Instant drain_began_;
+};
+
+}  // namespace atolldb::region

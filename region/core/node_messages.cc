@@ -1,0 +1,216 @@
+// What a node does with what the others say. Rules are those of docs/coordinator.md.
+
+#include <algorithm>
+
+#include "region/core/node.h"
+
+namespace atolldb::region {
+
+namespace {
+constexpr size_t kLateBytes = 512u << 10;
+}
+
+// Rule 6.
+void Node::on(const Append& m) {
+  Partition* partition = this->partition(m.partition);
+  if (partition == nullptr || state_.joining) return;
+  if (m.epoch < partition->promised) return state_.out.send(from_, Fenced{m.partition, partition->promised});
+  crdt::DotSet dots;
+  for (const Entry& entry : m.entries) {
+    auto delta = crdt::decode_delta(entry.delta);
+    if (!delta) break;
+    const Merged merged = partition->merge(m.epoch, entry.stamp, entry.request_id, *delta, entry.delta);
+    if (merged == Merged::not_ready || merged == Merged::no_room) break;
+    dots.insert(delta->dot());
+  }
+  if (state_.rows.take_damaged()) {
+    state_.damaged.insert(m.partition);
+    return;
+  }
+  if (partition->promised < m.epoch) partition->promise(m.epoch);
+  coordinator(m.partition);  // lets go of one that is deposed now
+  acknowledge(*partition, from_, m.epoch, std::move(dots));
+}
+
+// What is acknowledged of an actor is all that the clock has of it: lost acknowledgements need no memory.
+void Node::acknowledge(Partition& partition, NodeNumber to, const Epoch& epoch, crdt::DotSet&& dots) {
+  crdt::DotSet whole;
+  for (const auto& touched : dots.entries()) {
+    const auto* entry = partition.data.clock().find(touched.actor);
+    if (entry == nullptr) continue;
+    if (entry->base > 0) whole.insert(entry->actor, 1, entry->base);
+    for (const auto& interval : entry->above) whole.insert(entry->actor, interval.first, interval.last);
+  }
+  if (!whole.empty()) state_.out.ack_when(state_.store.log_end(), to, partition.id, epoch, std::move(whole));
+}
+
+void Node::on(const Ack& m) {
+  if (Coordinator* coordinator = this->coordinator(m.partition)) coordinator->on_ack(from_, m);
+}
+
+void Node::on(const Fenced& m) {
+  Partition* partition = this->partition(m.partition);
+  if (partition == nullptr || state_.joining || m.promised <= partition->promised || !state_.store.has_room()) return;
+  partition->promise(m.promised);
+  coordinator(m.partition);
+}
+
+// Rules 3 and 4. What the candidate lacks goes ahead of the promise.
+void Node::on(const Prepare& m) {
+  Partition* partition = this->partition(m.partition);
+  if (partition == nullptr || state_.joining) return;
+  if (m.epoch < partition->promised) return state_.out.send(from_, Fenced{m.partition, partition->promised});
+  if (m.epoch > partition->promised) {
+    if (!state_.store.has_room()) return;
+    partition->promise(m.epoch);
+    coordinator(m.partition);
+  }
+  const storage::LogPosition after = state_.store.log_end();
+  std::vector<Partition::Sendable> read;
+  size_t bytes = 0;
+  const auto flush = [&] {
+    if (read.empty()) return;
+    Late late{m.partition, {}};
+    for (const auto& sendable : read)
+      late.entries.push_back({sendable.record.stamp, sendable.record.request_id, sendable.record.delta});
+    state_.out.send_when(after, from_, late);
+    read.clear();
+    bytes = 0;
+  };
+  read.reserve(4096);  // views point into the records: no reallocation while they are in use
+  for (uint64_t s = partition->outbox.begin(); s < partition->outbox.end(); ++s) {
+    const auto& entry = partition->outbox.at(s);
+    if (m.clock.contains(entry.dot)) continue;
+    auto sendable = partition->read(entry);
+    if (!sendable) continue;
+    bytes += entry.bytes;
+    read.push_back(std::move(*sendable));
+    if (bytes >= kLateBytes || read.size() == 4096) flush();
+  }
+  flush();
+  Promise promise{m.partition, m.epoch, partition->data.clock(), partition->settled, partition->stamp, partition->lost_epoch, false};
+  const crdt::DotSet lacks = crdt::minus(partition->data.clock(), m.clock);
+  promise.needs_exchange = !partition->outbox.dots().covers(lacks);
+  state_.out.send_when(after, from_, promise);
+}
+
+void Node::on(const Promise& m) {
+  Coordinator* coordinator = this->coordinator(m.partition);
+  if (coordinator == nullptr || coordinator->epoch() != m.epoch) return;
+  coordinator->on_promise(from_, m);
+  if (m.needs_exchange && !partition(m.partition)->data.clock().covers(m.clock)) exchanges_.want(m.partition, from_, false);
+  if (coordinator->active()) router_.retry_parked();
+}
+
+// Rule 11.
+void Node::on(const Late& m) {
+  Partition* partition = this->partition(m.partition);
+  if (partition == nullptr || state_.joining) return;
+  Coordinator* coordinator = this->coordinator(m.partition);
+  for (const Entry& entry : m.entries) {
+    if (coordinator != nullptr && coordinator->active()) {
+      coordinator->enter(entry.request_id, entry.delta);
+      continue;
+    }
+    auto delta = crdt::decode_delta(entry.delta);
+    if (!delta) continue;
+    const Merged merged = partition->merge(partition->promised, entry.stamp, entry.request_id, *delta, entry.delta);
+    if (merged == Merged::merged && coordinator != nullptr)
+      state_.own_entries.push_back({state_.store.log_end(), m.partition, delta->dot()});
+  }
+  if (state_.rows.take_damaged()) state_.damaged.insert(m.partition);
+  if (coordinator != nullptr) coordinator->on_caught_up();
+}
+
+// Rule 9.
+void Node::on(const Confirm& m) {
+  if (state_.joining) return;
+  Stands stands{m.round, {}};
+  storage::LogPosition after;
+  for (const auto& [id, epoch] : m.epochs) {
+    Partition* partition = this->partition(id);
+    if (partition == nullptr) continue;
+    if (partition->promised > epoch) {
+      state_.out.send(from_, Fenced{id, partition->promised});
+      continue;
+    }
+    after = std::max(after, partition->promised_at);
+    stands.epochs.emplace_back(id, epoch);
+  }
+  if (stands.epochs.empty()) return;
+  if (after <= state_.durable) state_.out.send(from_, stands);
+  else state_.out.send_when(state_.store.log_end(), from_, stands);
+}
+
+void Node::on(const Stands& m) {
+  for (const auto& [id, epoch] : m.epochs) {
+    Coordinator* coordinator = this->coordinator(id);
+    if (coordinator != nullptr && coordinator->epoch() == epoch) coordinator->on_stands(from_, m.round);
+  }
+}
+
+void Node::on(const Progress& m) {
+  Partition* partition = this->partition(m.partition);
+  if (partition == nullptr || m.epoch < partition->promised) return;
+  partition->settle(m.settled);
+  crdt::DotSet confirmed = m.confirmed;
+  confirmed.intersect(partition->data.clock());
+  if (partition->confirmed.covers(confirmed)) return;
+  partition->confirmed.join(confirmed);
+  partition->outbox.confirm(partition->confirmed);
+  partition->dirty = true;
+}
+
+void Node::on(const Hello& m) { memory_.on_hello(from_, m); }
+void Node::on(const Position& m) { memory_.on_position(from_, m); }
+
+void Node::on(const NeedExchange& m) {
+  Partition* partition = this->partition(m.partition);
+  if (partition == nullptr || state_.joining || m.epoch < partition->promised || state_.standing == Standing::lost) return;
+  exchanges_.want(m.partition, from_, false);
+}
+
+void Node::on(const Pull& m) {
+  if (!state_.joining) exchanges_.on_pull(from_, m);
+}
+void Node::on(const Chunk& m) { exchanges_.on_chunk(from_, m); }
+void Node::on(const PullGone& m) { exchanges_.on_pull_gone(from_, m); }
+
+void Node::exchanged(PartitionId id, NodeNumber from, bool lost) {
+  if (lost) memory_.on_exchanged(id, from);
+  Partition& partition = *this->partition(id);
+  if (Coordinator* coordinator = this->coordinator(id)) {
+    std::weak_ptr<Coordinator> weak = coordinators_[id];
+    state_.out.run_when(state_.store.log_end(), [weak, clock = partition.data.clock()] {
+      if (auto alive = weak.lock()) alive->on_own_durable_all(clock);
+    });
+    return coordinator->on_caught_up();
+  }
+  const NodeNumber coordinating = partition.promised.node;
+  if (partition.promised.number > 0 && coordinating != state_.self)
+    state_.out.ack_when(state_.store.log_end(), coordinating, id, partition.promised, crdt::DotSet(partition.data.clock()));
+}
+
+void Node::on(const Forward& m) {
+  if (!state_.joining) router_.on_forward(from_, m);
+}
+void Node::on(const ForwardReply& m) { router_.on_forward_reply(from_, m); }
+
+void Node::on(const Refuse& m) {
+  if (state_.joining || m.start < state_.start) return;
+  state_.fatal = "another process has taken over as node " + state_.name_of(state_.self) + " (its start is " +
+                 std::to_string(m.start) + ", this one's is " + std::to_string(state_.start) +
+                 "): this one was started from an older copy of the data directory, or the other one was";
+}
+
+void Node::on(const Relay& m) {
+  const NodeNumber via = std::exchange(from_, m.origin);
+  if (state_.region_of(m.origin) != state_.region) on_wan_(m.origin, m.message);
+  from_ = via;
+}
+
+void Node::on_wan(BytesView message) {
+  if (!state_.joining) on_wan_(from_, message);
+}
+
+}  // namespace atolldb::region

@@ -1,0 +1,178 @@
+// What a node reads back from its disk, and what it puts there for the next time.
+
+#include "crdt/fields.h"
+#include "region/core/node.h"
+
+namespace atolldb::region {
+
+namespace {
+constexpr uint8_t kNodeStateVersion = 1;
+constexpr const char* kNodeKey = "n";
+
+struct KnownPeer {
+  NodeNumber node{};
+  uint32_t start = 0, random = 0;
+  uint64_t position = 0;
+  uint32_t forgot = 0;
+};
+template <typename Io> void fields(Io& io, KnownPeer& k) { io(k.node, k.start, k.random, k.position, k.forgot); }
+
+struct NodeImage {
+  uint32_t start = 0, random = 0;
+  uint8_t standing = 0;
+  crdt::Hlc hlc;
+  uint64_t ids_forgotten_ms = 0;
+  std::vector<KnownPeer> known;
+};
+template <typename Io> void fields(Io& io, NodeImage& n) { io(n.start, n.random, n.standing, n.hlc, n.ids_forgotten_ms, n.known); }
+
+Bytes partition_key(PartitionId id) {
+  Bytes key = "p";
+  key.push_back(static_cast<char>(raw(id) >> 8));
+  key.push_back(static_cast<char>(raw(id)));
+  return key;
+}
+}  // namespace
+
+Status Node::recover(Now now) {
+  state_.now = now;
+  bool restored = false;
+  Status failed = ok();
+  const auto restore_once = [&] {
+    if (!std::exchange(restored, true)) failed = restore_meta();
+    return failed.has_value();
+  };
+  auto recovered = state_.store.recover(
+      [&](storage::LogPosition at, BytesView bytes) {
+        if (!restore_once()) return false;
+        auto record = decode_record(bytes);
+        if (!record) failed = record.error();
+        else if (const auto* delta = std::get_if<DeltaRecord>(&*record))
+          if (Partition* p = partition(delta->partition)) failed = p->remember(*delta, at);
+        return failed.has_value();
+      },
+      [&](storage::LogPosition at, BytesView bytes) {
+        if (restore_once()) failed = replay(at, bytes);
+        return failed.has_value();
+      });
+  if (!recovered) return recovered;
+  if (!restore_once()) return failed;
+  for (auto& [id, partition] : partitions_) {
+    if (partition->data.pulling()) {  // broken off by the crash
+      storage::Batch batch;
+      batch.records.push_back(to_bytes(PullAbandonRecord{id}));
+      partition->data.abandon_pull();
+      state_.rows.drain(batch);
+      state_.commit(std::move(batch));
+    }
+    partition->recount();
+    state_.hlc.restore(std::max(state_.hlc.highest(), partition->stamp));
+  }
+  state_.durable = state_.store.log_end();
+  memory_.begin(disk_start_, state_.store.log_end(), disk_standing_ == Standing::lost);
+  return ok();
+}
+
+Status Node::restore_meta() {
+  Bytes value;
+  if (state_.store.get_meta(kNodeKey, value) == storage::Found::damaged) return {Errc::corrupt, "the node's own state in LMDB is damaged"};
+  if (!value.empty())
+    if (auto restored = restore_node(value); !restored) return restored;
+  for (auto& [id, partition] : partitions_) {
+    Bytes bytes;
+    const storage::Found found = state_.store.get_meta(partition_key(id), bytes);
+    if (found == storage::Found::damaged)
+      return {Errc::corrupt, "the state of partition " + std::to_string(raw(id)) + " in LMDB is damaged"};
+    if (found == storage::Found::no) continue;
+    if (auto restored = partition->restore(bytes); !restored) return restored;
+  }
+  return ok();
+}
+
+Status Node::restore_node(BytesView value) {
+  crdt::Reader reader(value);
+  const size_t elements = reader.array();
+  const uint64_t version = reader.uint(255);
+  if (reader.ok() && version != kNodeStateVersion)
+    return {Errc::version, "the node's state has version " + std::to_string(version) + "; this program reads " + std::to_string(kNodeStateVersion)};
+  NodeImage image;
+  if (!crdt::decode_typed(reader, elements, image) || !reader.done()) return reader.error("node state");
+  disk_start_ = image.start;
+  disk_standing_ = static_cast<Standing>(image.standing);
+  state_.hlc.restore(image.hlc);
+  state_.ids_forgotten_ms = image.ids_forgotten_ms;
+  for (const KnownPeer& known : image.known) {
+    Peer* peer = state_.peers.find(known.node);
+    if (peer == nullptr) continue;
+    peer->start = known.start;
+    peer->random = known.random;
+    peer->synced.value = known.position;
+    peer->forgot = known.forgot;
+  }
+  return ok();
+}
+
+Bytes Node::encode_node() const {
+  NodeImage image;
+  image.start = state_.joining ? disk_start_ : state_.start;
+  image.random = state_.random;
+  image.standing = static_cast<uint8_t>(state_.joining ? disk_standing_ : state_.standing);
+  image.hlc = state_.hlc.highest();
+  image.ids_forgotten_ms = state_.ids_forgotten_ms;
+  for (const auto& [node, peer] : state_.peers.all())
+    image.known.push_back({node, peer.start, peer.random, peer.synced.value, peer.forgot});
+  Bytes out;
+  crdt::encode_typed(kNodeStateVersion, image, out);
+  return out;
+}
+
+Status Node::replay(storage::LogPosition at, BytesView bytes) {
+  auto decoded = decode_record(bytes);
+  if (!decoded) return decoded.error();
+  const Record& record = *decoded;
+  if (const auto* r = std::get_if<DeltaRecord>(&record)) {
+    Partition* p = partition(r->partition);
+    return p != nullptr ? p->replay(*r, at) : ok();
+  }
+  if (const auto* r = std::get_if<PromiseRecord>(&record)) {
+    if (Partition* p = partition(r->partition)) p->promised = std::max(p->promised, r->epoch);
+  } else if (const auto* r = std::get_if<StartRecord>(&record)) {
+    disk_start_ = r->start;
+  } else if (const auto* r = std::get_if<StandingRecord>(&record)) {
+    disk_standing_ = static_cast<Standing>(r->standing);
+  } else if (const auto* r = std::get_if<KnownRecord>(&record)) {
+    if (Peer* peer = state_.peers.find(r->node)) {
+      peer->start = r->start;
+      peer->random = r->random;
+      peer->synced.value = r->position;
+    }
+  } else if (const auto* r = std::get_if<ForgotRecord>(&record)) {
+    state_.peers.note_forgot(r->node, r->start);
+  } else if (const auto* r = std::get_if<RegainedRecord>(&record)) {
+    for (const auto& [id, epoch] : r->lost_epochs)
+      if (Partition* p = partition(id)) p->lost_epoch = epoch;
+  } else if (const auto* r = std::get_if<ResetRecord>(&record)) {
+    if (Partition* p = partition(r->partition)) return p->replay_reset();
+  } else if (const auto* r = std::get_if<PullBeginRecord>(&record)) {
+    return exchanges_.replay(*r);
+  } else if (const auto* r = std::get_if<PullChunkRecord>(&record)) {
+    return exchanges_.replay(*r);
+  } else if (const auto* r = std::get_if<PullAbandonRecord>(&record)) {
+    return exchanges_.replay(*r);
+  }
+  return ok();
+}
+
+void Node::checkpoint() {
+  if (checkpoint_running_ || !state_.store.wants_checkpoint()) return;
+  exchanges_.restart_running();
+  std::vector<storage::Batch::Change> meta;
+  meta.push_back({kNodeKey, encode_node()});
+  for (auto& [id, partition] : partitions_)
+    if (partition->dirty) meta.push_back({partition_key(id), partition->encode_state()});
+  if (!state_.store.begin_checkpoint(std::move(meta))) return;
+  checkpoint_running_ = true;
+  for (auto& [id, partition] : partitions_) partition->dirty = false;
+}
+
+}  // namespace atolldb::region

@@ -1,0 +1,109 @@
+#pragma once
+// What the protocols of one node share: who it is, the time of the present event, its store, and what is to be sent. Owned by
+// Node; every machine of region/core borrows it.
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "crdt/base/ids.h"
+#include "crdt/base/log.h"
+#include "crdt/base/prng.h"
+#include "crdt/base/time.h"
+#include "crdt/hlc.h"
+#include "region/core/outgoing.h"
+#include "region/core/peers.h"
+#include "region/core/store_rows.h"
+#include "storage/store.h"
+#include "topology/ring.h"
+#include "topology/topology.h"
+
+namespace atolldb::region {
+
+// Persistent: written into the log.
+enum class Standing : uint8_t {
+  unsure = 0,  // nobody has agreed yet that this disk is the latest (rule 15)
+  vote = 1,
+  lost = 2,  // it is not: no vote until complete exchanges have brought back what was acknowledged (rule 16)
+};
+
+inline const char* to_string(Standing standing) {
+  switch (standing) {
+    case Standing::unsure: return "unsure";
+    case Standing::vote: return "vote";
+    case Standing::lost: return "lost";
+  }
+  return "?";
+}
+
+struct NodeState {
+  NodeState(const topology::Topology& topology_in, NodeNumber self_in, uint64_t seed, storage::Store& store_in, EventLog& log_in)
+      : topology(topology_in), self(self_in), region(topology_in.find(self_in)->region), store(store_in), log(log_in), prng(seed), peers(topology_in, self_in), rows(store_in) {
+    for (const topology::Region& r : topology_in.regions) rings.emplace_back(topology_in, r.id);
+  }
+
+  const topology::Topology& topology;
+  const NodeNumber self;
+  const RegionId region;
+  std::vector<topology::Ring> rings;  // by region
+  storage::Store& store;
+  EventLog& log;
+  Prng prng;
+
+  Now now;  // of the event that is being handled
+  uint32_t start = 0, random = 0;
+  Standing standing = Standing::unsure;
+  storage::LogPosition durable;  // the log is synced up to here
+  Instant joined_at{INT64_MIN};
+  bool joining = true;  // this process has not settled on its start yet
+  bool leaving = false;
+  std::optional<std::string> fatal;  // the node must stop
+  crdt::HybridClock hlc;
+  Peers peers;
+  StoreRows rows;
+  Outgoing out;
+
+  // What the node itself has logged of what it coordinates: a coordinator's own log is one of the W.
+  struct OwnEntry {
+    storage::LogPosition after;
+    PartitionId partition{};
+    Dot dot;
+  };
+  std::deque<OwnEntry> own_entries;
+  std::set<PartitionId> confirm_wanted;    // partitions whose reads wait for a round of confirmations
+  std::set<PartitionId> settled_news;      // something was settled since the streams to other regions last looked
+  std::set<NodeNumber> forgot_news;        // nodes that turned out to have lost their memory
+  std::set<PartitionId> damaged;           // a damaged row was met: they begin again (docs/hazards.md, 30 and 38)
+  uint64_t ids_forgotten_ms = 0;           // request ids made up to here may have been forgotten
+  // Processes of other nodes that have joined, by their random, and when they were last heard: a second one is refused.
+  std::map<NodeNumber, std::pair<uint32_t, Instant>> twins;
+  uint64_t waiting = 0;                    // requests that are in work
+
+  Actor actor() const { return {self, start, random}; }
+  const topology::Ring& ring() const { return rings[raw(region)]; }
+  const topology::Region& home() const { return topology.region(region); }
+  RegionId region_of(NodeNumber node) const {
+    const topology::Node* found = topology.find(node);
+    return found ? found->region : RegionId{0xffff};
+  }
+  std::string name_of(NodeNumber node) const {
+    const topology::Node* found = topology.find(node);
+    return found ? found->name : std::to_string(raw(node));
+  }
+  void note(LogLevel level, const std::string& line) { log.write(level, line); }
+
+  // Commits and answers the position of the first record. A failure after has_room() said yes cannot be answered for: the
+  // node stops.
+  storage::LogPosition commit(storage::Batch&& batch) {
+    auto positions = store.commit(std::move(batch));
+    if (!positions) {
+      if (!fatal) fatal = "the log cannot be written: " + positions.error().message;
+      return store.log_end();
+    }
+    return positions->empty() ? store.log_end() : positions->front();
+  }
+};
+
+}  // namespace atolldb::region

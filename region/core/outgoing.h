@@ -1,0 +1,90 @@
+#pragma once
+// What leaves the node: frames for peers and responses for clients, gathered while events are handled and taken at the end.
+// What must not be said before it is durable is put behind a log position and joins when the log is synced up to there; the
+// rule stands in this one place.
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "crdt/base/bytes.h"
+#include "crdt/base/ids.h"
+#include "crdt/dot_set.h"
+#include "region/core/message.h"
+#include "region/core/request.h"
+#include "storage/store.h"
+
+namespace atolldb::region {
+
+// Where a response goes: a client of this node, or through the node that forwarded the request.
+struct ReplyTo {
+  Bytes client;             // the client's route; empty when forwarded
+  uint64_t correlation = 0;
+  NodeNumber via{};         // with token != 0: the node that forwarded
+  uint64_t token = 0;
+};
+
+class Outgoing {
+ public:
+  // At once.
+  template <typename Message>
+  void send(NodeNumber to, const Message& message) {
+    encode(message, frame_for(to).body());
+  }
+  // A sign of life: a frame goes out, if only its header.
+  void beat(NodeNumber to) { frame_for(to); }
+  void send_encoded(NodeNumber to, BytesView message) { frame_for(to).add(message); }
+
+  // Once the log is synced up to `after`.
+  template <typename Message>
+  void send_when(storage::LogPosition after, NodeNumber to, const Message& message) {
+    Bytes bytes;
+    encode(message, bytes);
+    gates_.push_back({after, to, std::move(bytes), {}});
+  }
+  // Acknowledgements for one coordinator that become durable together leave as one.
+  void ack_when(storage::LogPosition after, NodeNumber to, PartitionId partition, const Epoch& epoch, crdt::DotSet&& dots);
+  void run_when(storage::LogPosition after, std::function<void()>&& action) {
+    gates_.push_back({after, {}, {}, std::move(action)});
+  }
+  // The log is synced up to `durable`.
+  void open_gates(storage::LogPosition durable);
+
+  void reply(const ReplyTo& to, Response&& response);
+
+  bool gates_empty() const { return gates_.empty() && acks_.empty(); }
+
+  struct Reply {
+    Bytes client;
+    Response response;
+  };
+  std::vector<Reply>& replies() { return replies_; }
+  // Full and last frames, in order.
+  void take_frames(const FrameHeader& header, std::vector<std::pair<NodeNumber, Bytes>>& out);
+  bool has_frames_for(NodeNumber node) const { return frames_.contains(node); }
+
+ private:
+  struct Gate {
+    storage::LogPosition after;
+    NodeNumber to{};
+    Bytes message;
+    std::function<void()> action;
+  };
+  struct PendingAck {
+    storage::LogPosition after;
+    NodeNumber to{};
+    PartitionId partition{};
+    Epoch epoch;
+    crdt::DotSet dots;
+  };
+  FrameWriter& frame_for(NodeNumber to);
+
+  std::map<NodeNumber, std::deque<FrameWriter>> frames_;
+  std::deque<Gate> gates_;       // in order of position: every gate is put behind the log's end of its time
+  std::deque<PendingAck> acks_;  // likewise
+  std::vector<Reply> replies_;
+};
+
+}  // namespace atolldb::region

@@ -1,0 +1,207 @@
+#include "region/core/partition.h"
+
+#include <algorithm>
+
+#include "crdt/fields.h"
+#include "crdt/row_key.h"
+#include "region/core/request_ids.h"
+
+namespace atolldb::region {
+
+namespace {
+constexpr uint8_t kStateVersion = 1;
+
+struct State {
+  crdt::DotSet settled, confirmed;
+  Epoch promised;
+  crdt::Hlc stamp;
+  uint64_t lost_epoch = 0;
+  Bytes data;
+};
+template <typename Io> void fields(Io& io, State& s) {
+  io(s.settled, s.confirmed, s.promised, s.stamp, s.lost_epoch, s.data);
+}
+}  // namespace
+
+Partition::Partition(NodeState& node, PartitionId id_in)
+    : id(id_in), replicas(node.ring().replicas(id_in)), data(id_in, node.topology.placement, node.rows), node_(node) {}
+
+Merged Partition::merge(const Epoch& epoch, crdt::Hlc entry_stamp, BytesView request_id, BytesView delta_bytes) {
+  auto delta = crdt::decode_delta(delta_bytes);
+  if (!delta) {
+    node_.note(LogLevel::error, "a delta cannot be read partition=" + std::to_string(raw(id)) + " why=\"" + delta.error().message + "\"");
+    return Merged::broken;
+  }
+  return merge(epoch, entry_stamp, request_id, *delta, delta_bytes);
+}
+
+Merged Partition::merge(const Epoch& epoch, crdt::Hlc entry_stamp, BytesView request_id, const crdt::Delta& delta,
+                        BytesView delta_bytes) {
+  if (data.clock().covers(delta.dots)) return Merged::known;
+  if (!data.ready(delta)) return Merged::not_ready;
+  if (!node_.store.has_room()) return Merged::no_room;
+  storage::Batch batch;
+  batch.records.emplace_back();
+  encode(DeltaRecord{id, epoch, entry_stamp, request_id, delta_bytes}, batch.records.back());
+  const auto bytes = static_cast<uint32_t>(batch.records.back().size());
+  const bool promises = promised < epoch;
+  promised = std::max(promised, epoch);
+  stamp = std::max(stamp, entry_stamp);
+  apply(delta, request_id, batch);
+  const storage::LogPosition at = node_.commit(std::move(batch));
+  if (promises) promised_at = node_.store.log_end();
+  outbox.add({delta.dot(), entry_stamp, at, bytes, 0});
+  return Merged::merged;
+}
+
+bool Partition::apply(const crdt::Delta& delta, BytesView request_id, storage::Batch& batch) {
+  dirty = true;
+  const bool changed = data.apply(delta);
+  node_.rows.drain(batch);
+  const Dot dot = delta.dot();
+  if (!request_id.empty()) RequestIds(node_.store).remember(id, request_id, dot, stamp.wall_ms(), batch);
+  if (!settled.contains(dot)) index(dot, delta.key);
+  return changed;
+}
+
+void Partition::index(const Dot& dot, BytesView key) {
+  if (!unsettled_.emplace(dot, Bytes(key)).second) return;
+  unsettled_by_key_[Bytes(key)].push_back(dot);
+  bulk_.erase(dot);
+}
+
+Status Partition::replay(const DeltaRecord& record, storage::LogPosition at) {
+  auto delta = crdt::decode_delta(record.delta);
+  if (!delta) return delta.error();
+  promised = std::max(promised, record.epoch);
+  stamp = std::max(stamp, record.stamp);
+  if (data.clock().covers(delta->dots)) return ok();
+  storage::Batch batch;
+  apply(*delta, record.request_id, batch);
+  const auto committed = node_.store.commit(std::move(batch));
+  if (!committed) return committed.error();
+  if (!confirmed.contains(delta->dot()))
+    outbox.add({delta->dot(), record.stamp, at, static_cast<uint32_t>(record.delta.size()), 0});
+  return ok();
+}
+
+Status Partition::remember(const DeltaRecord& record, storage::LogPosition at) {
+  auto delta = crdt::decode_delta(record.delta);
+  if (!delta) return delta.error();
+  const Dot dot = delta->dot();
+  if (!data.clock().contains(dot) || confirmed.contains(dot)) return ok();
+  outbox.add({dot, record.stamp, at, static_cast<uint32_t>(record.delta.size()), 0});
+  if (!settled.contains(dot)) index(dot, delta->key);
+  return ok();
+}
+
+void Partition::erase_all(storage::Batch& batch) {
+  dirty = true;
+  const Bytes from = crdt::partition_begin(id);
+  node_.store.walk(from, crdt::partition_end(id), [&](BytesView key, BytesView) {
+    batch.rows.push_back({Bytes(key), std::nullopt});
+    return true;
+  });
+  data.reset();
+  settled.clear();
+  unsettled_.clear();
+  unsettled_by_key_.clear();
+  bulk_.clear();
+}
+
+void Partition::reset() {
+  storage::Batch batch;
+  batch.records.push_back(to_bytes(ResetRecord{id}));
+  erase_all(batch);
+  node_.commit(std::move(batch));
+}
+
+Status Partition::replay_reset() {
+  storage::Batch batch;
+  erase_all(batch);
+  const auto committed = node_.store.commit(std::move(batch));
+  return committed ? ok() : Status(committed.error());
+}
+
+void Partition::promise(const Epoch& epoch) {
+  ensure(promised < epoch, "a replica promises only upwards");
+  promised = epoch;
+  dirty = true;
+  storage::Batch batch;
+  batch.records.push_back(to_bytes(PromiseRecord{id, epoch}));
+  node_.commit(std::move(batch));
+  promised_at = node_.store.log_end();
+}
+
+const std::vector<Dot>* Partition::unsettled_of(BytesView key) const {
+  if (unsettled_.empty()) return nullptr;
+  const auto at = unsettled_by_key_.find(Bytes(key));
+  return at == unsettled_by_key_.end() ? nullptr : &at->second;
+}
+
+void Partition::settle(const Dot& dot) {
+  settled.insert(dot);
+  dirty = true;
+  const auto at = unsettled_.find(dot);
+  if (at == unsettled_.end()) return;
+  const auto key = unsettled_by_key_.find(at->second);
+  std::erase(key->second, dot);
+  if (key->second.empty()) unsettled_by_key_.erase(key);
+  unsettled_.erase(at);
+}
+
+void Partition::settle(const crdt::DotSet& dots) {
+  crdt::DotSet mine = dots;
+  mine.intersect(data.clock());
+  if (settled.covers(mine)) return;
+  std::vector<Dot> known;
+  for (const auto& [dot, key] : unsettled_)
+    if (mine.contains(dot)) known.push_back(dot);
+  for (const Dot& dot : known) settle(dot);
+  bulk_.subtract(mine);
+  settled.join(mine);
+  dirty = true;
+}
+
+void Partition::recount() {
+  bulk_ = crdt::minus(data.clock(), settled);
+  for (const auto& [dot, key] : unsettled_) bulk_.erase(dot);
+}
+
+std::optional<Partition::Sendable> Partition::read(const storage::Outbox::Entry& entry) const {
+  auto bytes = node_.store.read_log(entry.at);
+  if (!bytes) return std::nullopt;
+  Sendable out;
+  out.record_bytes = std::move(*bytes);
+  auto record = decode_record(out.record_bytes);
+  if (!record || !std::holds_alternative<DeltaRecord>(*record)) return std::nullopt;
+  out.record = std::get<DeltaRecord>(*record);
+  return out;
+}
+
+Bytes Partition::encode_state() const {
+  State state{settled, confirmed, promised, stamp, lost_epoch, data.encode_state()};
+  Bytes out;
+  crdt::encode_typed(kStateVersion, state, out);
+  return out;
+}
+
+Status Partition::restore(BytesView bytes) {
+  crdt::Reader reader(bytes);
+  const size_t elements = reader.array();
+  const uint64_t version = reader.uint(255);
+  if (reader.ok() && version != kStateVersion)
+    return {Errc::version, "a partition's state has version " + std::to_string(version) + "; this program reads " + std::to_string(kStateVersion)};
+  State state;
+  if (!crdt::decode_typed(reader, elements, state) || !reader.done()) return reader.error("partition state");
+  if (auto restored = data.restore(state.data); !restored) return restored;
+  settled = std::move(state.settled);
+  confirmed = std::move(state.confirmed);
+  promised = state.promised;
+  stamp = state.stamp;
+  lost_epoch = state.lost_epoch;
+  dirty = false;
+  return ok();
+}
+
+}  // namespace atolldb::region

@@ -1,0 +1,95 @@
+#include "region/core/peers.h"
+
+#include <algorithm>
+
+#include "crdt/hlc.h"
+
+namespace atolldb::region {
+
+Peers::Peers(const topology::Topology& topology, NodeNumber self) {
+  const RegionId home = topology.find(self)->region;
+  for (const topology::Node& node : topology.nodes) {
+    if (node.number == self) continue;
+    Peer& peer = peers_[node.number];
+    peer.node = node.number;
+    peer.region = node.region;
+    peer.local = node.region == home;
+  }
+}
+
+Peer* Peers::find(NodeNumber node) {
+  const auto at = peers_.find(node);
+  return at == peers_.end() ? nullptr : &at->second;
+}
+const Peer* Peers::find(NodeNumber node) const { return const_cast<Peers*>(this)->find(node); }
+
+Peers::Heard Peers::hear(Now now, NodeNumber from, const FrameHeader& header) {
+  Peer& peer = *find(from);
+  const bool same = header.start == peer.start && header.random == peer.random;
+  if (!header.joining) {
+    const bool unknown_process = peer.random == 0 && header.start >= peer.start;
+    if (!same && !unknown_process && header.start <= peer.start) return Heard::outdated;
+    if (!same) peer.synced = {};
+    peer.start = header.start;
+    peer.random = header.random;
+    if (header.synced > peer.synced) {
+      peer.synced = header.synced;
+      peer.position_dirty = true;
+    }
+  }
+  const bool news = !peer.up || (!same && !header.joining);
+  if (news) peer.up_since = now.monotonic;
+  peer.up = true;
+  peer.linked = true;
+  peer.heard = now.monotonic;
+  peer.vote = header.vote;
+  peer.leaving = header.leaving;
+  peer.wall_offset_ms = static_cast<int64_t>(header.wall_ms) - static_cast<int64_t>(now.wall_ms);
+  return news ? Heard::came_up : Heard::ok;
+}
+
+void Peers::link(NodeNumber node, bool up) {
+  if (Peer* peer = find(node)) peer->linked = up;
+}
+
+std::vector<NodeNumber> Peers::expire(Now now) {
+  std::vector<NodeNumber> gone;
+  for (auto& [node, peer] : peers_) {
+    // A link that broke and did not come back in three heartbeats is a process that died.
+    const Duration silence = now.monotonic - peer.heard;
+    const Duration patience = peer.linked ? kSuspectAfter : kHeartbeatLocal * 3;
+    if (!peer.up || silence <= (peer.local ? patience : kSuspectAfter * 2)) continue;
+    peer.up = false;
+    gone.push_back(node);
+  }
+  return gone;
+}
+
+bool Peers::up(NodeNumber node) const {
+  const Peer* peer = find(node);
+  return peer != nullptr && peer->up;
+}
+
+bool Peers::votes(NodeNumber node) const {
+  const Peer* peer = find(node);
+  return peer != nullptr && peer->vote && peer->start >= peer->forgot;
+}
+
+bool Peers::note_forgot(NodeNumber node, uint32_t start) {
+  Peer* peer = find(node);
+  if (peer == nullptr || start <= peer->forgot) return false;
+  peer->forgot = start;
+  return true;
+}
+
+uint64_t Peers::clamped_wall(Now now) const {
+  std::vector<int64_t> offsets{0};
+  for (const auto& [node, peer] : peers_)
+    if (peer.up) offsets.push_back(peer.wall_offset_ms);
+  std::sort(offsets.begin(), offsets.end());
+  const int64_t median = offsets[(offsets.size() - 1) / 2];
+  const int64_t bound = static_cast<int64_t>(now.wall_ms) + median + static_cast<int64_t>(crdt::HybridClock::kDriftMaxMs);
+  return static_cast<uint64_t>(std::max<int64_t>(0, std::min<int64_t>(static_cast<int64_t>(now.wall_ms), bound)));
+}
+
+}  // namespace atolldb::region

@@ -1,0 +1,113 @@
+#include "region/core/request_ids.h"
+
+#include "crdt/fields.h"
+
+namespace atolldb::region {
+
+namespace {
+// Meta keys: 'r' partition id → entry; 'q' stamp partition id → nothing. Numbers are big-endian, so that order is meaning.
+void put_be(Bytes& out, uint64_t value, int width) {
+  for (int i = width - 1; i >= 0; --i) out.push_back(static_cast<char>(value >> (8 * i)));
+}
+uint64_t get_be(BytesView bytes, size_t width) {
+  uint64_t value = 0;
+  for (size_t i = 0; i < width; ++i) value = value << 8 | static_cast<unsigned char>(bytes[i]);
+  return value;
+}
+Bytes id_key(PartitionId partition, BytesView id) {
+  Bytes key = "r";
+  put_be(key, raw(partition), 2);
+  key.append(id);
+  return key;
+}
+Bytes time_key(uint64_t stamp_ms, PartitionId partition, BytesView id) {
+  Bytes key = "q";
+  put_be(key, stamp_ms, 8);
+  put_be(key, raw(partition), 2);
+  key.append(id);
+  return key;
+}
+
+struct IdEntry {
+  Dot dot;
+  uint64_t stamp_ms = 0;
+};
+template <typename Io> void fields(Io& io, IdEntry& e) { io(e.dot, e.stamp_ms); }
+
+std::optional<IdEntry> decode_entry(BytesView bytes) {
+  crdt::Reader reader(bytes);
+  IdEntry entry;
+  const size_t elements = reader.array();
+  if (reader.uint(255) != 1 || !crdt::decode_typed(reader, elements, entry) || !reader.done()) return std::nullopt;
+  return entry;
+}
+}  // namespace
+
+Bytes RequestIds::encode(const RequestId& id) {
+  Bytes out;
+  put_be(out, raw(id.region), 2);
+  put_be(out, id.epoch.number, 8);
+  put_be(out, raw(id.epoch.node), 2);
+  put_be(out, id.epoch.start, 4);
+  put_be(out, id.made_ms, 8);
+  put_be(out, id.nonce, 8);
+  return out;
+}
+
+void RequestIds::remember(PartitionId partition, BytesView id, const Dot& dot, uint64_t stamp_ms, storage::Batch& batch) {
+  Bytes value;
+  crdt::encode_typed(1, IdEntry{dot, stamp_ms}, value);
+  batch.meta.push_back({id_key(partition, id), std::move(value)});
+  batch.meta.push_back({time_key(stamp_ms, partition, id), Bytes()});
+}
+
+std::optional<Dot> RequestIds::find(PartitionId partition, BytesView id) {
+  Bytes value;
+  if (store_.get_meta(id_key(partition, id), value) != storage::Found::yes) return std::nullopt;
+  const auto entry = decode_entry(value);
+  if (!entry) return std::nullopt;
+  return entry->dot;
+}
+
+uint64_t RequestIds::forget(uint64_t now_ms, uint64_t surplus, size_t count_max, storage::Batch& batch) {
+  const uint64_t keep_from = now_ms > kKeptMs ? now_ms - kKeptMs : 0;
+  uint64_t newest = 0;
+  store_.walk_meta("q", "r", [&](BytesView key, BytesView) {
+    if (key.size() < 11 || batch.meta.size() >= 2 * count_max) return false;
+    const uint64_t stamp_ms = get_be(key.substr(1), 8);
+    if (stamp_ms >= keep_from && surplus == 0) return false;
+    if (surplus > 0) --surplus;
+    newest = std::max(newest, stamp_ms);
+    batch.meta.push_back({id_key(PartitionId{static_cast<uint16_t>(get_be(key.substr(9), 2))}, key.substr(11)), std::nullopt});
+    batch.meta.push_back({Bytes(key), std::nullopt});
+    return true;
+  });
+  return newest;
+}
+
+void RequestIds::each(PartitionId partition, const std::function<void(BytesView, BytesView)>& visit) {
+  const Bytes from = id_key(partition, {});
+  Bytes to = "r";
+  if (raw(partition) == 0xffff) to = "s";
+  else put_be(to, raw(partition) + 1u, 2);
+  store_.walk_meta(from, to, [&](BytesView key, BytesView value) {
+    visit(key.substr(3), value);
+    return true;
+  });
+}
+
+void RequestIds::adopt(PartitionId partition, BytesView id, BytesView value, storage::Batch& batch) {
+  const auto entry = decode_entry(value);
+  if (entry) remember(partition, id, entry->dot, entry->stamp_ms, batch);
+}
+
+uint64_t RequestIds::count() {
+  uint64_t count = 0;
+  store_.walk_meta("q", "r", [&](BytesView, BytesView) {
+    ++count;
+    return true;
+  });
+  return count;
+}
+
+}  // namespace atolldb::region

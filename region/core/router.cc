@@ -1,0 +1,169 @@
+#include "region/core/router.h"
+
+#include <algorithm>
+
+#include "region/core/request_codec.h"
+
+namespace atolldb::region {
+
+namespace {
+bool is_read(Op op) {
+  return op == Op::get || op == Op::smembers || op == Op::sismember || op == Op::scard || op == Op::route;
+}
+}  // namespace
+
+void Router::reject(const ReplyTo& to, Errc code, std::string message, NodeNumber coordinator) {
+  Response response;
+  response.outcome = Outcome::rejected;
+  response.code = code;
+  response.message = std::move(message);
+  response.node = node_.self;
+  response.coordinator = coordinator;
+  node_.out.reply(to, std::move(response));
+}
+
+void Router::handle(const ReplyTo& to, Request&& request) {
+  if (request.key.size() > crdt::kKeyBytesMax)
+    return reject(to, Errc::too_large, "the key has " + std::to_string(request.key.size()) + " bytes; at most " +
+                                           std::to_string(crdt::kKeyBytesMax) + " are allowed");
+  if (in_work() >= kInWorkMax) return reject(to, Errc::busy, "this node has too many requests in work; try again soon");
+  if (node_.leaving) return reject(to, Errc::unavailable, "this node is stopping; use another one");
+  const uint32_t deadline_ms = std::min(request.deadline_ms == 0 ? kDeadlineDefaultMs : request.deadline_ms, kDeadlineMaxMs);
+  Job job{to, std::move(request), node_.now.monotonic + Duration::millis(deadline_ms), {}, {}, false};
+  if (job.request.local) return answer_locally(job);
+  if (!place(job)) parked_.push_back(std::move(job));
+}
+
+void Router::answer_locally(const Job& job) {
+  Partition* partition = partition_(node_.topology.placement.place(job.request.key).partition);
+  if (partition == nullptr) return reject(job.to, Errc::refused, "this node holds no replica of the key");
+  if (!is_read(job.request.op) || job.request.op == Op::route)
+    return reject(job.to, Errc::invalid, "only reads may ask for this node alone");
+  Response response = look(node_, *partition, job.request);
+  response.stale = true;
+  response.node = node_.self;
+  node_.out.reply(job.to, std::move(response));
+}
+
+std::optional<NodeNumber> Router::believed_coordinator(PartitionId partition, const Job& job) const {
+  if (job.hinted && job.hint != node_.self && node_.peers.up(job.hint)) return job.hint;
+  if (const Partition* mine = partition_(partition)) {
+    const NodeNumber promised = mine->promised.node;
+    if (mine->promised.number > 0 && promised != node_.self && node_.peers.up(promised) && !node_.peers.find(promised)->leaving)
+      return promised;
+  }
+  for (const NodeNumber replica : node_.ring().replicas(partition)) {
+    if (replica == node_.self) continue;
+    const Peer* peer = node_.peers.find(replica);
+    if (peer->up && peer->vote && !peer->leaving) return replica;
+  }
+  return std::nullopt;
+}
+
+bool Router::place(Job& job) {
+  const PartitionId partition = node_.topology.placement.place(job.request.key).partition;
+  if (Coordinator* coordinator = coordinator_(partition)) {
+    if (!coordinator->active()) return false;
+    coordinator->execute(job.request, job.to, job.deadline);
+    return true;
+  }
+  if (job.request.forwarded) {
+    const auto other = believed_coordinator(partition, job);
+    reject(job.to, Errc::unavailable, "this node does not coordinate the key's partition", other.value_or(NodeNumber{}));
+    return true;
+  }
+  const auto to = believed_coordinator(partition, job);
+  if (!to) return false;
+  Request request = job.request;
+  request.forwarded = true;
+  request.deadline_ms = static_cast<uint32_t>(std::max<int64_t>(1, (job.deadline - node_.now.monotonic).as_millis()));
+  const Bytes bytes = encode_requests({request});
+  const uint64_t token = ++next_token_;
+  node_.out.send(*to, Forward{token, bytes});
+  job.sent_to = *to;
+  forwarded_.emplace(token, std::move(job));
+  return true;
+}
+
+void Router::on_forward(NodeNumber from, const Forward& forward) {
+  auto requests = decode_requests(forward.request);
+  if (!requests || requests->size() != 1) return;
+  Request& request = requests->front();
+  request.forwarded = true;
+  handle({{}, request.correlation, from, forward.token}, std::move(request));
+}
+
+void Router::on_forward_reply(NodeNumber from, const ForwardReply& reply) {
+  const auto at = forwarded_.find(reply.token);
+  if (at == forwarded_.end() || at->second.sent_to != from) return;
+  auto responses = decode_responses(reply.response);
+  if (!responses || responses->size() != 1) return;
+  Response& response = responses->front();
+  Job job = std::move(at->second);
+  forwarded_.erase(at);
+  if (response.outcome == Outcome::rejected && response.code == Errc::unavailable && node_.now.monotonic < job.deadline) {
+    job.hint = response.coordinator;
+    job.hinted = raw(response.coordinator) != 0 && response.coordinator != from;
+    parked_.push_back(std::move(job));  // certainly nothing happened
+    return;
+  }
+  node_.out.reply(job.to, std::move(response));
+}
+
+void Router::on_peer_down(NodeNumber node) {
+  for (auto at = forwarded_.begin(); at != forwarded_.end();) {
+    if (at->second.sent_to != node) {
+      ++at;
+      continue;
+    }
+    Job job = std::move(at->second);
+    at = forwarded_.erase(at);
+    if (is_read(job.request.op)) {
+      job.hinted = false;
+      parked_.push_back(std::move(job));
+      continue;
+    }
+    Response response;
+    response.outcome = Outcome::unknown;
+    response.code = Errc::unavailable;
+    response.message = "node " + node_.name_of(node) + " went down while it had the write in work; it may have happened";
+    response.node = node_.self;
+    node_.out.reply(job.to, std::move(response));
+  }
+}
+
+void Router::retry_parked() {
+  std::list<Job> jobs = std::move(parked_);
+  parked_.clear();
+  for (Job& job : jobs)
+    if (!place(job)) parked_.push_back(std::move(job));
+}
+
+void Router::tick() {
+  const Instant now = node_.now.monotonic;
+  retry_parked();
+  for (auto at = parked_.begin(); at != parked_.end();) {
+    if (now < at->deadline) {
+      ++at;
+      continue;
+    }
+    reject(at->to, Errc::unavailable, "the key's partition has no coordinator in this region now: too few of its replicas are up");
+    at = parked_.erase(at);
+  }
+  for (auto at = forwarded_.begin(); at != forwarded_.end();) {
+    // The coordinator answers at its own deadline; this one is for answers that were lost.
+    if (now < at->second.deadline + Duration::millis(200)) {
+      ++at;
+      continue;
+    }
+    Response response;
+    response.outcome = is_read(at->second.request.op) ? Outcome::rejected : Outcome::unknown;
+    response.code = Errc::timeout;
+    response.message = "the coordinator did not answer before the deadline";
+    response.node = node_.self;
+    node_.out.reply(at->second.to, std::move(response));
+    at = forwarded_.erase(at);
+  }
+}
+
+}  // namespace atolldb::region

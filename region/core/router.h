@@ -1,0 +1,60 @@
+#pragma once
+// Client requests on their way to the coordinator of their partition: here, or at one other node (one hop, never two). A
+// request that certainly had no effect may be tried again until its deadline; one that may have had is unknown.
+
+#include <functional>
+#include <list>
+#include <map>
+
+#include "region/core/coordinator.h"
+#include "region/core/node_state.h"
+#include "region/core/partition.h"
+
+namespace atolldb::region {
+
+class Router {
+ public:
+  static constexpr size_t kInWorkMax = 65'536;  // parked, forwarded and waiting at coordinators; beyond it: BUSY
+
+  using FindPartition = std::function<Partition*(PartitionId)>;
+  using FindCoordinator = std::function<Coordinator*(PartitionId)>;
+
+  Router(NodeState& node, FindPartition partition, FindCoordinator coordinator)
+      : node_(node), partition_(std::move(partition)), coordinator_(std::move(coordinator)) {}
+
+  // A keyed request of a client, or one that another node forwarded.
+  void handle(const ReplyTo& to, Request&& request);
+  void on_forward(NodeNumber from, const Forward& forward);
+  void on_forward_reply(NodeNumber from, const ForwardReply& reply);
+  void on_peer_down(NodeNumber node);
+  // A partition of this node has a coordinator now, or a peer came up: what is parked may go on.
+  void retry_parked();
+  void tick();
+
+  size_t in_work() const { return parked_.size() + forwarded_.size() + node_.waiting; }
+
+ private:
+  struct Job {
+    ReplyTo to;
+    Request request;
+    Instant deadline;
+    NodeNumber sent_to{};
+    NodeNumber hint{};  // who was said to coordinate
+    bool hinted = false;
+  };
+
+  // False: nobody can take it now.
+  bool place(Job& job);
+  std::optional<NodeNumber> believed_coordinator(PartitionId partition, const Job& job) const;
+  void answer_locally(const Job& job);
+  void reject(const ReplyTo& to, Errc code, std::string message, NodeNumber coordinator = {});
+
+  NodeState& node_;
+  FindPartition partition_;
+  FindCoordinator coordinator_;
+  std::list<Job> parked_;
+  std::map<uint64_t, Job> forwarded_;  // by token
+  uint64_t next_token_ = 0;
+};
+
+}  // namespace atolldb::region
