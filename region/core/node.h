@@ -47,7 +47,8 @@ class Node final : private MessageHandler {
   size_t in_work() const { return router_.in_work(); }
   // A delta of another region enters through the coordinator here. False: there is none, or it cannot take it now.
   bool enter(PartitionId partition, BytesView delta);
-  uint64_t cluster_hash() const { return cluster_hash_; }
+  // The message that is being handled came through another node of this region.
+  bool relayed() const { return relayed_; }
 
  private:
   void on(const Append& m) override;
@@ -72,6 +73,17 @@ class Node final : private MessageHandler {
   void on_wan(BytesView message) override;
 
   Status replay(storage::LogPosition at, BytesView bytes);
+  Status replay(storage::LogPosition at, const DeltaRecord& r);
+  Status replay(storage::LogPosition at, const PromiseRecord& r);
+  Status replay(storage::LogPosition at, const StartRecord& r);
+  Status replay(storage::LogPosition at, const StandingRecord& r);
+  Status replay(storage::LogPosition at, const KnownRecord& r);
+  Status replay(storage::LogPosition at, const ForgotRecord& r);
+  Status replay(storage::LogPosition at, const RegainedRecord& r);
+  Status replay(storage::LogPosition at, const ResetRecord& r);
+  Status replay(storage::LogPosition at, const PullBeginRecord& r);
+  Status replay(storage::LogPosition at, const PullChunkRecord& r);
+  Status replay(storage::LogPosition at, const PullAbandonRecord& r);
   Status restore_meta();
   Status restore_node(BytesView value);
   Bytes encode_node() const;
@@ -99,6 +111,7 @@ class Node final : private MessageHandler {
   OnWan on_wan_;
   uint64_t cluster_hash_ = 0;
   NodeNumber from_{};  // of the frame that is being handled
+  bool relayed_ = false;
   uint64_t round_ = 0;
   Instant next_tick_, next_second_;
   std::map<PartitionId, Instant> takeover_after_;

@@ -204,9 +204,10 @@ void Node::on(const Refuse& m) {
 }
 
 void Node::on(const Relay& m) {
-  const NodeNumber via = std::exchange(from_, m.origin);
-  if (state_.region_of(m.origin) != state_.region) on_wan_(m.origin, m.message);
-  from_ = via;
+  if (state_.joining || state_.region_of(m.origin) == state_.region) return;
+  relayed_ = true;
+  on_wan_(m.origin, m.message);
+  relayed_ = false;
 }
 
 void Node::on_wan(BytesView message) {

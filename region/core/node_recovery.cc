@@ -127,41 +127,51 @@ Bytes Node::encode_node() const {
 }
 
 Status Node::replay(storage::LogPosition at, BytesView bytes) {
-  auto decoded = decode_record(bytes);
-  if (!decoded) return decoded.error();
-  const Record& record = *decoded;
-  if (const auto* r = std::get_if<DeltaRecord>(&record)) {
-    Partition* p = partition(r->partition);
-    return p != nullptr ? p->replay(*r, at) : ok();
-  }
-  if (const auto* r = std::get_if<PromiseRecord>(&record)) {
-    if (Partition* p = partition(r->partition)) p->promised = std::max(p->promised, r->epoch);
-  } else if (const auto* r = std::get_if<StartRecord>(&record)) {
-    disk_start_ = r->start;
-  } else if (const auto* r = std::get_if<StandingRecord>(&record)) {
-    disk_standing_ = static_cast<Standing>(r->standing);
-  } else if (const auto* r = std::get_if<KnownRecord>(&record)) {
-    if (Peer* peer = state_.peers.find(r->node)) {
-      peer->start = r->start;
-      peer->random = r->random;
-      peer->synced.value = r->position;
-    }
-  } else if (const auto* r = std::get_if<ForgotRecord>(&record)) {
-    state_.peers.note_forgot(r->node, r->start);
-  } else if (const auto* r = std::get_if<RegainedRecord>(&record)) {
-    for (const auto& [id, epoch] : r->lost_epochs)
-      if (Partition* p = partition(id)) p->lost_epoch = epoch;
-  } else if (const auto* r = std::get_if<ResetRecord>(&record)) {
-    if (Partition* p = partition(r->partition)) return p->replay_reset();
-  } else if (const auto* r = std::get_if<PullBeginRecord>(&record)) {
-    return exchanges_.replay(*r);
-  } else if (const auto* r = std::get_if<PullChunkRecord>(&record)) {
-    return exchanges_.replay(*r);
-  } else if (const auto* r = std::get_if<PullAbandonRecord>(&record)) {
-    return exchanges_.replay(*r);
-  }
+  auto record = decode_record(bytes);
+  if (!record) return record.error();
+  return std::visit([&](const auto& r) { return replay(at, r); }, *record);
+}
+
+Status Node::replay(storage::LogPosition at, const DeltaRecord& r) {
+  Partition* p = partition(r.partition);
+  return p != nullptr ? p->replay(r, at) : ok();
+}
+Status Node::replay(storage::LogPosition, const PromiseRecord& r) {
+  if (Partition* p = partition(r.partition)) p->promised = std::max(p->promised, r.epoch);
   return ok();
 }
+Status Node::replay(storage::LogPosition, const StartRecord& r) {
+  disk_start_ = r.start;
+  return ok();
+}
+Status Node::replay(storage::LogPosition, const StandingRecord& r) {
+  disk_standing_ = static_cast<Standing>(r.standing);
+  return ok();
+}
+Status Node::replay(storage::LogPosition, const KnownRecord& r) {
+  Peer* peer = state_.peers.find(r.node);
+  if (peer == nullptr) return ok();
+  peer->start = r.start;
+  peer->random = r.random;
+  peer->synced.value = r.position;
+  return ok();
+}
+Status Node::replay(storage::LogPosition, const ForgotRecord& r) {
+  state_.peers.note_forgot(r.node, r.start);
+  return ok();
+}
+Status Node::replay(storage::LogPosition, const RegainedRecord& r) {
+  for (const auto& [id, epoch] : r.lost_epochs)
+    if (Partition* p = partition(id)) p->lost_epoch = epoch;
+  return ok();
+}
+Status Node::replay(storage::LogPosition, const ResetRecord& r) {
+  Partition* p = partition(r.partition);
+  return p != nullptr ? p->replay_reset() : ok();
+}
+Status Node::replay(storage::LogPosition, const PullBeginRecord& r) { return exchanges_.replay(r); }
+Status Node::replay(storage::LogPosition, const PullChunkRecord& r) { return exchanges_.replay(r); }
+Status Node::replay(storage::LogPosition, const PullAbandonRecord& r) { return exchanges_.replay(r); }
 
 void Node::checkpoint() {
   if (checkpoint_running_ || !state_.store.wants_checkpoint()) return;

@@ -1,0 +1,181 @@
+#include "region/node/report.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "crdt/digest.h"
+
+namespace atolldb::node {
+
+using nlohmann::json;
+
+namespace {
+constexpr size_t kInspectElementsMax = 1000;
+
+bool is_utf8(BytesView bytes) {
+  for (size_t i = 0; i < bytes.size();) {
+    const auto lead = static_cast<unsigned char>(bytes[i]);
+    const size_t length = lead < 0x80 ? 1 : lead >> 5 == 6 ? 2 : lead >> 4 == 14 ? 3 : lead >> 3 == 30 ? 4 : 0;
+    if (length == 0 || i + length > bytes.size()) return false;
+    uint32_t code = length == 1 ? lead : lead & (0x7fu >> length);
+    for (size_t j = 1; j < length; ++j) {
+      const auto next = static_cast<unsigned char>(bytes[i + j]);
+      if (next >> 6 != 2) return false;
+      code = code << 6 | (next & 0x3f);
+    }
+    static constexpr uint32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
+    if (code < kLeast[length] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) return false;
+    i += length;
+  }
+  return true;
+}
+
+std::string base64(BytesView bytes) {
+  static constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  for (size_t i = 0; i < bytes.size(); i += 3) {
+    uint32_t word = 0;
+    for (size_t j = 0; j < 3; ++j) word = word << 8 | (i + j < bytes.size() ? static_cast<unsigned char>(bytes[i + j]) : 0);
+    for (size_t j = 0; j < 4; ++j) out.push_back(i + j <= bytes.size() ? kDigits[word >> (18 - 6 * j) & 63] : '=');
+  }
+  return out;
+}
+
+void put_bytes(json& object, const std::string& name, BytesView bytes) {
+  if (is_utf8(bytes)) object[name] = std::string(bytes);
+  else object[name + "_base64"] = base64(bytes);
+}
+
+json sibling_json(const crdt::Sibling& sibling) {
+  json out{{"dot", to_string(sibling.dot)}, {"hlc", sibling.hlc.value}, {"wall_ms", sibling.hlc.wall_ms()}};
+  put_bytes(out, "value", sibling.value);
+  return out;
+}
+
+json clock_json(const crdt::DotSet& clock) {
+  json out = json::object();
+  for (const auto& entry : clock.entries()) {
+    std::string counters = entry.base > 0 ? "1-" + std::to_string(entry.base) : "";
+    for (const auto& interval : entry.above)
+      counters += (counters.empty() ? "" : ",") + std::to_string(interval.first) + "-" + std::to_string(interval.last);
+    out[to_string(entry.actor)] = counters;
+  }
+  return out;
+}
+
+const char* type_name(crdt::Type type) {
+  switch (type) {
+    case crdt::Type::none: return "none";
+    case crdt::Type::string: return "string";
+    case crdt::Type::set: return "set";
+  }
+  return "none";
+}
+}  // namespace
+
+std::string status_json(region::Node& node, const wan::Streams& streams, const std::vector<RegionId>& cut) {
+  region::NodeState& state = node.state();
+  uint64_t coordinated = 0, unsettled = 0, outbox_entries = 0, outbox_bytes = 0;
+  for (auto& [id, partition] : node.partitions()) {
+    const region::Coordinator* coordinator = node.coordinator(id);
+    if (coordinator != nullptr && coordinator->active()) ++coordinated;
+    unsettled += partition->unsettled().size() + (partition->unsettled_bulk().empty() ? 0 : 1);
+    outbox_entries += partition->outbox.end() - partition->outbox.begin();
+    outbox_bytes += partition->outbox.bytes();
+  }
+  const storage::Usage usage = state.store.usage();
+  json peers = json::object();
+  for (const auto& [number, peer] : state.peers.all())
+    peers[state.name_of(number)] = {{"up", peer.up}, {"vote", peer.vote}, {"start", peer.start}, {"leaving", peer.leaving}};
+  json regions = json::object();
+  for (const topology::Region& region : state.topology.regions) {
+    if (region.id == state.region) continue;
+    const auto lag = streams.lag(region.id);
+    const bool connected = std::any_of(region.nodes.begin(), region.nodes.end(), [&](NodeNumber n) { return state.peers.up(n); });
+    regions[region.name] = {{"connected", connected},
+                            {"cut", std::find(cut.begin(), cut.end(), region.id) != cut.end()},
+                            {"lag_entries", lag.dots},
+                            {"behind_ms", lag.behind_ms},
+                            {"streams_open", lag.partitions_open},
+                            {"streams", lag.partitions}};
+  }
+  return json{{"node", state.name_of(state.self)},
+              {"region", state.home().name},
+              {"start", state.start},
+              {"standing", state.joining ? "joining" : region::to_string(state.standing)},
+              {"leaving", state.leaving},
+              {"epochs_held", coordinated},
+              {"partitions", node.partitions().size()},
+              {"unsettled", unsettled},
+              {"in_work", node.in_work()},
+              {"outbox_entries", outbox_entries},
+              {"outbox_bytes", outbox_bytes},
+              {"log_bytes", usage.log_bytes},
+              {"memtable_bytes", usage.memtable_bytes},
+              {"map_bytes", usage.map_bytes},
+              {"records", usage.records},
+              {"syncs", usage.syncs},
+              {"checkpoints", usage.checkpoints},
+              {"has_room", state.store.has_room()},
+              {"exchanging", !node.exchanges().idle()},
+              {"peers", peers},
+              {"regions", regions}}
+      .dump();
+}
+
+std::string digest_json(region::Node& node) {
+  crdt::Digest total, clocks;
+  json partitions = json::object();
+  for (auto& [id, partition] : node.partitions()) {
+    const crdt::Digest digest = partition->data.digest();
+    total += digest;
+    Bytes clock;
+    crdt::encode(partition->data.clock(), clock);
+    clocks += crdt::hash_of(std::to_string(raw(id)), clock);
+    partitions[std::to_string(raw(id))] = crdt::to_hex(digest);
+  }
+  return json{{"node", node.state().name_of(node.state().self)},
+              {"digest", crdt::to_hex(total)},
+              {"clock", crdt::to_hex(clocks)},
+              {"partitions", partitions}}
+      .dump();
+}
+
+std::string inspect_json(region::Node& node, BytesView key) {
+  region::NodeState& state = node.state();
+  const PartitionId id = state.topology.placement.place(key).partition;
+  json out{{"node", state.name_of(state.self)}, {"partition", raw(id)}};
+  region::Partition* partition = node.partition(id);
+  out["replica"] = partition != nullptr;
+  if (partition == nullptr) return out.dump();
+  const crdt::Inspection found = partition->data.inspect(key, kInspectElementsMax);
+  out["type"] = type_name(found.type);
+  if (found.type == crdt::Type::string) {
+    if (auto shown = partition->data.read(key)) put_bytes(out, "value", shown->value);
+    else out["error"] = shown.error().message;
+  }
+  out["siblings"] = json::array();
+  for (const auto& sibling : found.siblings) out["siblings"].push_back(sibling_json(sibling));
+  out["totals"] = json::array();
+  for (const auto& total : found.totals)
+    out["totals"].push_back({{"dot", to_string(total.dot)}, {"started", total.started}, {"sum", total.sum},
+                             {"baseline_counter", total.baseline_counter}, {"baseline", total.baseline}});
+  out["elements"] = json::array();
+  for (const auto& [element, dots] : found.elements) {
+    json item;
+    put_bytes(item, "element", element);
+    for (const Dot& dot : dots) item["dots"].push_back(to_string(dot));
+    out["elements"].push_back(item);
+  }
+  out["element_count"] = found.element_count;
+  out["journal"] = json::array();
+  for (const auto& lost : found.journal) out["journal"].push_back(sibling_json(lost));
+  out["context"] = clock_json(found.context);
+  out["clock"] = clock_json(partition->data.clock());
+  out["settled"] = partition->unsettled_of(key) == nullptr && partition->unsettled_bulk().empty();
+  out["epoch"] = to_string(partition->promised);
+  out["coordinator"] = partition->promised.number > 0 ? state.name_of(partition->promised.node) : "";
+  return out.dump();
+}
+
+}  // namespace atolldb::node

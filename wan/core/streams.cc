@@ -1,0 +1,222 @@
+#include "wan/core/streams.h"
+
+#include <algorithm>
+
+#include "crdt/restrict.h"
+
+namespace atolldb::wan {
+
+template <typename Message>
+void Streams::send(NodeNumber to, const Message& message) {
+  Bytes bytes;
+  encode(message, bytes);
+  port_.send(to, bytes);
+}
+
+crdt::DotSet Streams::of_region(const crdt::DotSet& dots, RegionId region) const {
+  return crdt::restrict_to(dots, [&](const Actor& actor) { return port_.region_of(actor.node) == region; });
+}
+
+Status Streams::handle_message(Now now, NodeNumber from, BytesView message) {
+  now_ = now;
+  from_ = from;
+  message_ = message;
+  return dispatch(message, *this);
+}
+
+// True: this node does not coordinate the partition; the message has gone on to the one that does.
+bool Streams::relay_elsewhere(PartitionId partition) {
+  if (port_.coordinates(partition)) return false;
+  port_.relay(partition, from_, message_);
+  return true;
+}
+
+// -- sender
+
+Streams::Sending& Streams::sending(PartitionId partition, RegionId region) {
+  const auto at = sending_.find({partition, region});
+  if (at != sending_.end()) return at->second;
+  const auto ours = [this](const Dot& dot) { return port_.region_of(dot.actor.node) == port_.region(); };
+  return sending_.emplace(Key{partition, region}, Sending(ours)).first->second;
+}
+
+std::optional<NodeNumber> Streams::choose_target(PartitionId partition, RegionId region, Sending& sending) const {
+  const auto& replicas = port_.replicas(region, partition);
+  for (size_t i = 0; i < replicas.size(); ++i) {
+    const NodeNumber node = replicas[(sending.rotation + i) % replicas.size()];
+    if (!port_.up(node)) continue;
+    sending.rotation += i + 1;
+    return node;
+  }
+  return std::nullopt;
+}
+
+void Streams::open(PartitionId partition, RegionId region, Sending& sending) {
+  if (now_.monotonic - sending.asked < kOpenEvery) return;
+  const auto target = choose_target(partition, region, sending);
+  if (!target) return;
+  sending.asked = now_.monotonic;
+  sending.target = *target;
+  send(*target, Open{partition});
+}
+
+void Streams::on(const Ack& m) {
+  if (!port_.coordinates(m.partition)) return;
+  const RegionId region = port_.region_of(from_);
+  if (region == port_.region()) return;
+  Sending& sending = this->sending(m.partition, region);
+  sending.open = true;
+  sending.target = m.coordinator;
+  sending.stream.acknowledge(now_.monotonic, port_.outbox(m.partition), m.settled);
+  update_regions_have(m.partition);
+  ask_for_exchange(m.partition, sending);
+  pump(m.partition, sending);
+}
+
+void Streams::update_regions_have(PartitionId partition) {
+  crdt::DotSet have = of_region(port_.settled(partition), port_.region());
+  for (const RegionId region : port_.regions()) {
+    if (region == port_.region()) continue;
+    const auto at = sending_.find({partition, region});
+    if (at == sending_.end() || !at->second.open) return;
+    have.intersect(at->second.stream.acked());
+  }
+  port_.regions_have(partition, std::move(have));
+}
+
+void Streams::ask_for_exchange(PartitionId partition, Sending& sending) {
+  if (now_.monotonic - sending.exchange_asked < kExchangeEvery) return;
+  sending.exchange_asked = now_.monotonic;
+  const crdt::DotSet lacks = crdt::minus(of_region(port_.settled(partition), port_.region()), sending.stream.acked());
+  if (lacks.empty() || port_.outbox(partition).dots().covers(lacks)) return;
+  send(sending.target, Exchange{partition});
+}
+
+void Streams::pump(PartitionId partition, Sending& sending) {
+  if (!sending.open || !port_.up(sending.target)) return;
+  const auto& settled = port_.settled(partition);
+  const auto& outbox = port_.outbox(partition);
+  for (;;) {
+    std::vector<uint64_t> sequences;
+    sending.stream.take(now_.monotonic, outbox, kBatchBytes, [&](const auto& entry) { return settled.contains(entry.dot); }, sequences);
+    if (sequences.empty()) return;
+    std::vector<Bytes> deltas;
+    deltas.reserve(sequences.size());
+    for (const uint64_t sequence : sequences) {
+      Bytes delta;
+      if (port_.read(partition, outbox.at(sequence), delta)) deltas.push_back(std::move(delta));
+    }
+    if (deltas.empty()) continue;
+    send(sending.target, Batch{partition, std::vector<BytesView>(deltas.begin(), deltas.end())});
+  }
+}
+
+void Streams::mark(PartitionId partition, Sending& sending) {
+  if (now_.monotonic - sending.marked < kMarkerEvery) return;
+  const auto stamp = port_.settled_stamp(partition);
+  if (!stamp || *stamp == sending.marked_stamp) return;
+  sending.marked = now_.monotonic;
+  sending.marked_stamp = *stamp;
+  send(sending.target, Marker{partition, *stamp, port_.settled(partition)});
+}
+
+void Streams::tick_sending(PartitionId partition, RegionId region) {
+  Sending& sending = this->sending(partition, region);
+  if (sending.open && sending.stream.stalled(now_.monotonic, port_.outbox(partition), kPatience)) {
+    sending.stream.rewind();
+    sending.open = false;
+  }
+  if (sending.open && !port_.up(sending.target)) {
+    sending.stream.rewind();
+    sending.open = false;
+  }
+  if (!sending.open) return open(partition, region, sending);
+  pump(partition, sending);
+  mark(partition, sending);
+  ask_for_exchange(partition, sending);
+}
+
+void Streams::handle_settled(Now now, const std::set<PartitionId>& partitions) {
+  now_ = now;
+  for (const PartitionId partition : partitions) {
+    if (!port_.coordinates(partition)) continue;
+    for (const RegionId region : port_.regions())
+      if (region != port_.region()) pump(partition, sending(partition, region));
+    for (auto at = receiving_.lower_bound({partition, RegionId{0}}); at != receiving_.end() && at->first.first == partition; ++at)
+      at->second.ack_due = true;
+  }
+}
+
+void Streams::handle_tick(Now now) {
+  now_ = now;
+  if (now.monotonic < next_tick_) return;
+  next_tick_ = now.monotonic + kTickEvery;
+  std::erase_if(sending_, [this](const auto& item) { return !port_.coordinates(item.first.first); });
+  std::erase_if(receiving_, [this](const auto& item) { return !port_.coordinates(item.first.first); });
+  for (const PartitionId partition : port_.coordinated())
+    for (const RegionId region : port_.regions())
+      if (region != port_.region()) tick_sending(partition, region);
+  for (auto& [key, receiving] : receiving_)
+    if (std::exchange(receiving.ack_due, false)) acknowledge(key.first, key.second, receiving);
+}
+
+// -- receiver
+
+Streams::Receiving& Streams::receiving(PartitionId partition, NodeNumber from) {
+  Receiving& receiving = receiving_[{partition, port_.region_of(from)}];
+  receiving.sender = from;
+  return receiving;
+}
+
+void Streams::acknowledge(PartitionId partition, RegionId region, Receiving& receiving) {
+  const crdt::DotSet& settled = port_.settled(partition);
+  if (settled.covers(receiving.marker_clock)) receiving.covered_stamp = receiving.marker_stamp;
+  send(receiving.sender, Ack{partition, port_.self(), of_region(settled, region)});
+}
+
+void Streams::on(const Open& m) {
+  if (relay_elsewhere(m.partition)) return;
+  acknowledge(m.partition, port_.region_of(from_), receiving(m.partition, from_));
+}
+
+void Streams::on(const Batch& m) {
+  if (relay_elsewhere(m.partition)) return;
+  receiving(m.partition, from_).ack_due = true;
+  for (const BytesView delta : m.deltas)
+    if (!port_.enter(m.partition, delta)) return;
+}
+
+void Streams::on(const Marker& m) {
+  if (relay_elsewhere(m.partition)) return;
+  Receiving& receiving = this->receiving(m.partition, from_);
+  if (m.stamp < receiving.marker_stamp) return;
+  receiving.marker_stamp = m.stamp;
+  receiving.marker_clock = m.clock;
+  if (port_.settled(m.partition).covers(m.clock)) receiving.covered_stamp = m.stamp;
+}
+
+void Streams::on(const Exchange& m) {
+  if (relay_elsewhere(m.partition)) return;
+  port_.pull(m.partition, from_);
+}
+
+Streams::Lag Streams::lag(RegionId region) const {
+  Lag lag;
+  for (const PartitionId partition : port_.coordinated()) {
+    ++lag.partitions;
+    const auto at = sending_.find({partition, region});
+    const crdt::DotSet ours = of_region(port_.settled(partition), port_.region());
+    if (at == sending_.end()) {
+      lag.dots += ours.size();
+      continue;
+    }
+    if (at->second.open) ++lag.partitions_open;
+    lag.dots += crdt::minus(ours, at->second.stream.acked()).size();
+    const auto received = receiving_.find({partition, region});
+    if (received == receiving_.end() || received->second.covered_stamp == crdt::Hlc{}) continue;
+    lag.behind_ms = std::max(lag.behind_ms, received->second.marker_stamp.wall_ms() - received->second.covered_stamp.wall_ms());
+  }
+  return lag;
+}
+
+}  // namespace atolldb::wan
