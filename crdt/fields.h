@@ -3,8 +3,9 @@
 //
 //   template <typename Io> void fields(Io& io, Append& m) { io(m.partition, m.epoch, m.entries); }
 //
-// and FieldsOut writes them in that order, FieldsIn reads them back. A message is an array whose first element is its type.
-// Readers take messages that have more fields than they know (a newer version's) and refuse those that have fewer.
+// and FieldsOut writes them in that order, FieldsIn reads them back. A message is an array whose first
+// element is its type. Readers take messages that have more fields than they know (a newer version's) and
+// refuse those that have fewer.
 
 #include <cstdint>
 #include <limits>
@@ -39,10 +40,12 @@ class FieldsOut {
 
  private:
   template <typename T>
-    requires std::is_unsigned_v<T>
+  requires std::is_unsigned_v<T>
   void put(T value) {
-    if constexpr (std::is_same_v<T, bool>) writer_.boolean(value);
-    else writer_.uint(value);
+    if constexpr (std::is_same_v<T, bool>)
+      writer_.boolean(value);
+    else
+      writer_.uint(value);
   }
   void put(PartitionId p) { writer_.uint(raw(p)); }
   void put(NodeNumber n) { writer_.uint(raw(n)); }
@@ -74,7 +77,7 @@ class FieldsOut {
     for (const T& item : list) put(item);
   }
   template <typename T>
-    requires std::is_class_v<T>
+  requires std::is_class_v<T>
   void put(const T& nested) {
     FieldsCount count;
     fields(count, const_cast<T&>(nested));
@@ -96,10 +99,12 @@ class FieldsIn {
 
  private:
   template <typename T>
-    requires std::is_unsigned_v<T>
+  requires std::is_unsigned_v<T>
   void get(T& value) {
-    if constexpr (std::is_same_v<T, bool>) value = reader_.boolean();
-    else value = static_cast<T>(reader_.uint(std::numeric_limits<T>::max()));
+    if constexpr (std::is_same_v<T, bool>)
+      value = reader_.boolean();
+    else
+      value = static_cast<T>(reader_.uint(std::numeric_limits<T>::max()));
   }
   void get(PartitionId& p) { p = PartitionId{static_cast<uint16_t>(reader_.uint(0xffff))}; }
   void get(NodeNumber& n) { n = NodeNumber{static_cast<uint16_t>(reader_.uint(0xffff))}; }
@@ -139,7 +144,7 @@ class FieldsIn {
     for (size_t i = 0; i < count && reader_.ok(); ++i) get(list.emplace_back());
   }
   template <typename T>
-    requires std::is_class_v<T>
+  requires std::is_class_v<T>
   void get(T& nested) {
     FieldsCount count;
     fields(count, nested);

@@ -11,7 +11,8 @@ DotSet restrict_to(const DotSet& set, Keep&& keep) {
   for (const DotSet::Entry& entry : set.entries()) {
     if (!keep(entry.actor)) continue;
     if (entry.base > 0) out.insert(entry.actor, 1, entry.base);
-    for (const DotSet::Interval& interval : entry.above) out.insert(entry.actor, interval.first, interval.last);
+    for (const DotSet::Interval& interval : entry.above)
+      out.insert(entry.actor, interval.first, interval.last);
   }
   return out;
 }

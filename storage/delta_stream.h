@@ -1,6 +1,7 @@
 #pragma once
-// One destination's way through an outbox: a replica of the region, or another region. Acknowledgements are clocks, so
-// anything may be sent again, and a stream that stalls simply goes back to what its destination has confirmed.
+// One destination's way through an outbox: a replica of the region, or another region. Acknowledgements are
+// clocks, so anything may be sent again, and a stream that stalls simply goes back to what its destination
+// has confirmed.
 
 #include <algorithm>
 #include <cstdint>
@@ -16,7 +17,7 @@ namespace atolldb::storage {
 
 class DeltaStream {
  public:
-  static constexpr uint64_t kWindowBytes = 4u << 20;   // sent and not acknowledged
+  static constexpr uint64_t kWindowBytes = 4u << 20;  // sent and not acknowledged
   static constexpr uint64_t kWindowEntries = 4096;
 
   // `concerns`: whether a dot is for this destination at all; empty = every dot is.
@@ -24,12 +25,15 @@ class DeltaStream {
 
   const crdt::DotSet& acked() const { return acked_; }
   bool caught_up(const Outbox& outbox) const { return next_ >= outbox.end(); }
-  uint64_t behind(const Outbox& outbox) const { return outbox.end() - std::max(first_unacked_, outbox.begin()); }
+  uint64_t behind(const Outbox& outbox) const {
+    return outbox.end() - std::max(first_unacked_, outbox.begin());
+  }
 
-  // Sequence numbers of what leaves now, at most about `bytes_max`; they count as sent. An entry that may not leave yet stops
-  // what is behind it, so that an actor's deltas leave in counter order.
+  // Sequence numbers of what leaves now, at most about `bytes_max`; they count as sent. An entry that may not
+  // leave yet stops what is behind it, so that an actor's deltas leave in counter order.
   template <typename MayLeave>
-  void take(Instant now, const Outbox& outbox, size_t bytes_max, MayLeave&& may_leave, std::vector<uint64_t>& out) {
+  void take(Instant now, const Outbox& outbox, size_t bytes_max, MayLeave&& may_leave,
+            std::vector<uint64_t>& out) {
     start_at(outbox);
     size_t bytes = 0;
     for (; next_ < outbox.end() && bytes < bytes_max && room(outbox); ++next_) {
@@ -59,7 +63,8 @@ class DeltaStream {
     return (concerns_ && !concerns_(entry.dot)) || acked_.contains(entry.dot);
   }
   bool room(const Outbox& outbox) const {
-    return next_ - first_unacked_ < kWindowEntries && outbox.bytes_between(first_unacked_, next_) < kWindowBytes;
+    return next_ - first_unacked_ < kWindowEntries &&
+           outbox.bytes_between(first_unacked_, next_) < kWindowBytes;
   }
 
   std::function<bool(const Dot&)> concerns_;

@@ -1,10 +1,11 @@
 #pragma once
-// The deltas of one partition that some replica or region has not confirmed yet. An index over the node's log: the bytes stay
-// there. Every replica keeps one; the coordinator sends from it, to replicas and to regions alike (one delta path).
+// The deltas of one partition that some replica or region has not confirmed yet. An index over the node's
+// log: the bytes stay there. Every replica keeps one; the coordinator sends from it, to replicas and to
+// regions alike (one delta path).
 //
-// Entries stand in the order in which they entered this replica, so an actor's deltas stand in counter order. A stream
-// remembers a sequence number and goes on from there. Entries go from the front once confirmed, or are cut when the log that
-// holds them is dropped; what was cut is repaired by a complete exchange.
+// Entries stand in the order in which they entered this replica, so an actor's deltas stand in counter order.
+// A stream remembers a sequence number and goes on from there. Entries go from the front once confirmed, or
+// are cut when the log that holds them is dropped; what was cut is repaired by a complete exchange.
 
 #include <cstdint>
 #include <deque>

@@ -60,12 +60,14 @@ void Coordinator::on_promise(NodeNumber from, const Promise& promise) {
 
 void Coordinator::on_caught_up() {
   count_promises();
-  if (!active_) try_activate();
-  else serve();
+  if (!active_)
+    try_activate();
+  else
+    serve();
 }
 
-// A promise counts once everything in its clock is fetched. From then on it says what an acknowledgement says: this replica
-// has promised the epoch and holds these dots durably.
+// A promise counts once everything in its clock is fetched. From then on it says what an acknowledgement
+// says: this replica has promised the epoch and holds these dots durably.
 void Coordinator::count_promises() {
   for (Follower& follower : followers_) {
     if (!follower.promise_pending || !partition_.data.clock().covers(follower.promise_clock)) continue;
@@ -91,7 +93,8 @@ void Coordinator::try_activate() {
 
 void Coordinator::activate() {
   active_ = true;
-  node_.note(LogLevel::debug, "coordinates partition=" + std::to_string(raw(partition_.id)) + " epoch=" + to_string(epoch_) +
+  node_.note(LogLevel::debug, "coordinates partition=" + std::to_string(raw(partition_.id)) +
+                                  " epoch=" + to_string(epoch_) +
                                   " in_flight=" + std::to_string(partition_.unsettled().size()));
   for (Follower& follower : followers_)
     if (follower.reported) pump(follower);
@@ -140,7 +143,8 @@ void Coordinator::settle_acked(const crdt::DotSet& dots) {
   std::vector<Dot> now_settled;
   for (const auto& entry : dots.entries()) {
     const auto& unsettled = partition_.unsettled();
-    for (auto at = unsettled.lower_bound({entry.actor, 0}); at != unsettled.end() && at->first.actor == entry.actor; ++at) {
+    for (auto at = unsettled.lower_bound({entry.actor, 0});
+         at != unsettled.end() && at->first.actor == entry.actor; ++at) {
       if (at->first.counter > entry.last()) break;
       if (dots.contains(at->first) && held_by_w(at->first)) now_settled.push_back(at->first);
     }
@@ -184,8 +188,10 @@ void Coordinator::on_peer_up(NodeNumber peer) {
   if (follower == nullptr || deposed()) return;
   follower->stream.rewind();
   follower->progress_due = true;
-  if (!follower->reported) prepare(*follower);
-  else if (active_) pump(*follower);
+  if (!follower->reported)
+    prepare(*follower);
+  else if (active_)
+    pump(*follower);
 }
 
 // Rule 16: what its earlier start acknowledged is sent again.
@@ -210,7 +216,8 @@ void Coordinator::entered(const Dot& dot, const Entry& entry) {
 void Coordinator::pump(Follower& follower, uint64_t fresh, const Entry* fresh_entry) {
   if (!node_.peers.up(follower.node)) return;
   std::vector<uint64_t> sequences;
-  follower.stream.take(node_.now.monotonic, partition_.outbox, kPumpBytes, [](const auto&) { return true; }, sequences);
+  follower.stream.take(
+      node_.now.monotonic, partition_.outbox, kPumpBytes, [](const auto&) { return true; }, sequences);
   if (sequences.empty()) return;
   Append append{partition_.id, epoch_, {}};
   if (sequences.size() == 1 && fresh_entry != nullptr && sequences.front() == fresh) {
@@ -224,7 +231,8 @@ void Coordinator::pump(Follower& follower, uint64_t fresh, const Entry* fresh_en
     if (!sendable) continue;  // its segment is gone: an exchange brings it
     read.push_back(std::move(*sendable));
   }
-  for (auto& sendable : read) append.entries.push_back({sendable.record.stamp, sendable.record.request_id, sendable.record.delta});
+  for (auto& sendable : read)
+    append.entries.push_back({sendable.record.stamp, sendable.record.request_id, sendable.record.delta});
   if (!append.entries.empty()) node_.out.send(follower.node, append);
 }
 
@@ -302,8 +310,9 @@ void Coordinator::tick_deadlines() {
     Response late;
     late.outcome = at->write ? Outcome::unknown : Outcome::rejected;
     late.code = Errc::timeout;
-    late.message = at->write ? "the deadline passed before enough replicas acknowledged the write; it may have happened"
-                             : "the deadline passed before enough replicas confirmed the read";
+    late.message =
+        at->write ? "the deadline passed before enough replicas acknowledged the write; it may have happened"
+                  : "the deadline passed before enough replicas confirmed the read";
     node_.out.reply(at->to, filled(std::move(late)));
     --node_.waiting;
     at = waiting_.erase(at);

@@ -1,11 +1,11 @@
 #pragma once
-// The coordinator of one partition in one region, from takeover to deposition: docs/coordinator.md, rules 3 to 14; its
-// executable form is tests/model/coordinator_model.py.
+// The coordinator of one partition in one region, from takeover to deposition: docs/coordinator.md, rules 3
+// to 14; its executable form is tests/model/coordinator_model.py.
 //
 //   candidate --N-W+1 promises, all that they name fetched--> active --a higher epoch is promised--> gone
 //
-// There is no lease and no timeout in the argument: a deposed coordinator can no longer assemble W acknowledgements or R
-// confirmations under its epoch, so nothing that it still does is ever answered.
+// There is no lease and no timeout in the argument: a deposed coordinator can no longer assemble W
+// acknowledgements or R confirmations under its epoch, so nothing that it still does is ever answered.
 
 #include <list>
 #include <memory>
@@ -19,7 +19,8 @@ namespace atolldb::region {
 
 inline constexpr const char* kWrongType = "Operation against a key holding the wrong kind of value";
 
-// What one replica's rows answer to a read, with nothing said about quorums. A damaged row is noted in the node's state.
+// What one replica's rows answer to a read, with nothing said about quorums. A damaged row is noted in the
+// node's state.
 Response look(NodeState& node, Partition& partition, const Request& request);
 
 class Coordinator {
@@ -34,7 +35,8 @@ class Coordinator {
   // Answers what waits: reads and what has not begun are rejected, writes are unknown.
   void resign(const char* why);
 
-  // -- requests; only while active. Each is answered through the node's Outgoing, at the latest at its deadline.
+  // -- requests; only while active. Each is answered through the node's Outgoing, at the latest at its
+  // deadline.
   void execute(const Request& request, const ReplyTo& to, Instant deadline);
   // A delta from another region, or a late one of this region (rule 11). False: send it again later.
   bool enter(BytesView request_id, BytesView delta);
@@ -64,13 +66,13 @@ class Coordinator {
   struct Follower {
     NodeNumber node{};
     storage::DeltaStream stream;
-    bool reported = false;               // its promise counts
-    bool promise_pending = false;        // it has promised, and names dots that are still to be fetched
+    bool reported = false;         // its promise counts
+    bool promise_pending = false;  // it has promised, and names dots that are still to be fetched
     crdt::DotSet promise_clock, promise_settled;
     uint64_t lost_epoch = 0;
     uint64_t stands_round = 0;
     bool progress_due = true;
-    Instant asked{INT64_MIN / 2};        // when Prepare last went out
+    Instant asked{INT64_MIN / 2};  // when Prepare last went out
     Instant exchange_asked{INT64_MIN / 2};
   };
   struct Waiting {
@@ -79,8 +81,8 @@ class Coordinator {
     std::vector<Dot> dots;  // not settled yet
     bool bulk = false;      // waits until what an exchange brought is settled
     bool write = false;
-    bool confirm = false;   // needs R-1 confirmations
-    uint64_t round = 0;     // of them; 0: not asked for yet
+    bool confirm = false;  // needs R-1 confirmations
+    uint64_t round = 0;    // of them; 0: not asked for yet
     Instant since, deadline;
   };
 

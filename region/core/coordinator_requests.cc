@@ -40,8 +40,10 @@ Response look(NodeState& node, Partition& partition, const Request& request) {
   switch (request.op) {
     case Op::get: {
       auto shown = partition.data.read(request.key);
-      if (!shown) response = failed(shown.error());
-      else if (shown->type == crdt::Type::set) response = failed({Errc::wrong_type, kWrongType});
+      if (!shown)
+        response = failed(shown.error());
+      else if (shown->type == crdt::Type::set)
+        response = failed({Errc::wrong_type, kWrongType});
       else {
         response.found = shown->type == crdt::Type::string;
         response.value = std::move(shown->value);
@@ -50,8 +52,10 @@ Response look(NodeState& node, Partition& partition, const Request& request) {
       break;
     }
     case Op::smembers: {
-      auto page = partition.data.members(request.key, request.args.empty() ? BytesView() : BytesView(request.args[0]), kPageElements);
-      if (!page) response = failed(page.error());
+      auto page = partition.data.members(
+          request.key, request.args.empty() ? BytesView() : BytesView(request.args[0]), kPageElements);
+      if (!page)
+        response = failed(page.error());
       else {
         response.values = std::move(page->elements);
         response.value = std::move(page->next);
@@ -59,9 +63,12 @@ Response look(NodeState& node, Partition& partition, const Request& request) {
       break;
     }
     case Op::sismember: {
-      auto contains = partition.data.contains(request.key, request.args.empty() ? BytesView() : BytesView(request.args[0]));
-      if (!contains) response = failed(contains.error());
-      else response.found = *contains;
+      auto contains = partition.data.contains(
+          request.key, request.args.empty() ? BytesView() : BytesView(request.args[0]));
+      if (!contains)
+        response = failed(contains.error());
+      else
+        response.found = *contains;
       break;
     }
     case Op::scard: {
@@ -74,14 +81,15 @@ Response look(NodeState& node, Partition& partition, const Request& request) {
       } while (!after.empty());
       break;
     }
-    default: break;
+    default:
+      break;
   }
   if (node.rows.take_damaged()) node.damaged.insert(partition.id);
   return response;
 }
 
-// Rule 8: the row as it stands; answered when every dot that was applied to the key is settled, and R-1 replicas have
-// confirmed, since the read began, that the epoch stands.
+// Rule 8: the row as it stands; answered when every dot that was applied to the key is settled, and R-1
+// replicas have confirmed, since the read began, that the epoch stands.
 void Coordinator::read(const Request& request, const ReplyTo& to, Instant deadline, Response&& response) {
   const uint32_t n = static_cast<uint32_t>(partition_.replicas.size());
   const uint32_t topology_r = std::min(node_.home().r, n);
@@ -90,7 +98,8 @@ void Coordinator::read(const Request& request, const ReplyTo& to, Instant deadli
     response.stale = true;
     return node_.out.reply(to, filled(std::move(response)));
   }
-  Waiting waiting{to, std::move(response), {}, !partition_.unsettled_bulk().empty(), false, r > 1, 0, node_.now.monotonic, deadline};
+  Waiting waiting{to, std::move(response), {},      !partition_.unsettled_bulk().empty(), false, r > 1,
+                  0,  node_.now.monotonic, deadline};
   if (const auto* dots = partition_.unsettled_of(request.key)) waiting.dots = *dots;
   wait(std::move(waiting));
 }
@@ -163,12 +172,18 @@ crdt::Hlc Coordinator::next_stamp() {
 Result<crdt::Mutation> Coordinator::mutate(const Request& request, const Dot& dot, crdt::Hlc stamp) {
   std::vector<BytesView> elements(request.args.begin(), request.args.end());
   switch (request.op) {
-    case Op::set: return partition_.data.set(request.key, request.value, dot, stamp);
-    case Op::del: return partition_.data.del(request.key, dot, stamp);
-    case Op::add: return partition_.data.add(request.key, request.amount, dot, stamp);
-    case Op::sadd: return partition_.data.sadd(request.key, elements, dot, stamp);
-    case Op::srem: return partition_.data.srem(request.key, elements, dot, stamp);
-    default: return {Errc::invalid, "operation " + std::to_string(static_cast<int>(request.op)) + " is not a write"};
+    case Op::set:
+      return partition_.data.set(request.key, request.value, dot, stamp);
+    case Op::del:
+      return partition_.data.del(request.key, dot, stamp);
+    case Op::add:
+      return partition_.data.add(request.key, request.amount, dot, stamp);
+    case Op::sadd:
+      return partition_.data.sadd(request.key, elements, dot, stamp);
+    case Op::srem:
+      return partition_.data.srem(request.key, elements, dot, stamp);
+    default:
+      return {Errc::invalid, "operation " + std::to_string(static_cast<int>(request.op)) + " is not a write"};
   }
 }
 
@@ -176,13 +191,16 @@ void Coordinator::write(const Request& request, const ReplyTo& to, Instant deadl
   Bytes request_id;
   if (request.id && decide_by_id(request, to, deadline, request_id)) return;
   if (!node_.store.has_room())
-    return node_.out.reply(to, filled(failed({Errc::full, "this node takes no writes now: its disk or its memtables are full"})));
+    return node_.out.reply(
+        to,
+        filled(failed({Errc::full, "this node takes no writes now: its disk or its memtables are full"})));
   const Dot dot{node_.actor(), partition_.data.clock().last_of(node_.actor()) + 1};
   const crdt::Hlc stamp = next_stamp();
   auto mutation = mutate(request, dot, stamp);
   if (node_.rows.take_damaged()) {
     node_.damaged.insert(partition_.id);
-    return node_.out.reply(to, filled(failed({Errc::unavailable, "a damaged row was found; this replica is being repaired"})));
+    return node_.out.reply(
+        to, filled(failed({Errc::unavailable, "a damaged row was found; this replica is being repaired"})));
   }
   // An answer that writes nothing tells what the row is: a read.
   if (!mutation) return read(request, to, deadline, failed(mutation.error()));
@@ -210,17 +228,21 @@ bool Coordinator::enter(BytesView request_id, BytesView bytes) {
   if (!delta) return true;  // broken for good; the sender's log says why
   const crdt::Hlc stamp = next_stamp();
   switch (partition_.merge(epoch_, stamp, request_id, *delta, bytes)) {
-    case Merged::merged: entered(delta->dot(), {stamp, request_id, bytes}); return true;
+    case Merged::merged:
+      entered(delta->dot(), {stamp, request_id, bytes});
+      return true;
     case Merged::known:
-    case Merged::broken: return true;
+    case Merged::broken:
+      return true;
     case Merged::not_ready:
-    case Merged::no_room: return false;
+    case Merged::no_room:
+      return false;
   }
   return false;
 }
 
-// Rule 14. A first attempt that names another epoch or too old a stamp is rejected: certainly nothing happened, for it was
-// sent once and is here. A retry may have predecessors anywhere.
+// Rule 14. A first attempt that names another epoch or too old a stamp is rejected: certainly nothing
+// happened, for it was sent once and is here. A retry may have predecessors anywhere.
 bool Coordinator::decide_by_id(const Request& request, const ReplyTo& to, Instant deadline, Bytes& id_bytes) {
   const RequestId& id = *request.id;
   const auto answer = [&](Outcome outcome, Errc code, const char* message) {
@@ -231,28 +253,34 @@ bool Coordinator::decide_by_id(const Request& request, const ReplyTo& to, Instan
     node_.out.reply(to, filled(std::move(response)));
     return true;
   };
-  if (request.op != Op::add) return answer(Outcome::rejected, Errc::invalid, "only increments take a request id");
+  if (request.op != Op::add)
+    return answer(Outcome::rejected, Errc::invalid, "only increments take a request id");
   const bool first = request.attempt <= 1;
   if (id.region != node_.region)
     return answer(first ? Outcome::rejected : Outcome::unknown, Errc::behind,
                   "the request id was made in another region: only that one can tell whether it was counted");
   id_bytes = RequestIds::encode(id);
   if (const auto dot = RequestIds(node_.store).find(partition_.id, id_bytes)) {
-    Waiting waiting{to, Response{}, {}, !partition_.unsettled_bulk().empty(), true, false, 0, node_.now.monotonic, deadline};
+    Waiting waiting{to, Response{},          {},      !partition_.unsettled_bulk().empty(), true, false,
+                    0,  node_.now.monotonic, deadline};
     if (partition_.is_unsettled(*dot)) waiting.dots.push_back(*dot);
     wait(std::move(waiting));
     return true;
   }
   const uint64_t stamp_ms = std::max(partition_.stamp, node_.hlc.highest()).wall_ms();
   if (id.made_ms <= node_.ids_forgotten_ms || id.made_ms > stamp_ms + 2 * crdt::HybridClock::kDriftMaxMs)
-    return answer(first ? Outcome::rejected : Outcome::unknown, Errc::behind, "the request id is older than this node's memory of ids");
+    return answer(first ? Outcome::rejected : Outcome::unknown, Errc::behind,
+                  "the request id is older than this node's memory of ids");
   if (id.epoch == epoch_) return false;
-  if (first) return answer(Outcome::rejected, Errc::behind, "the partition has a new coordinator: make a new request id");
+  if (first)
+    return answer(Outcome::rejected, Errc::behind,
+                  "the partition has a new coordinator: make a new request id");
   uint64_t lost_epoch = partition_.lost_epoch;
   for (const Follower& follower : followers_) lost_epoch = std::max(lost_epoch, follower.lost_epoch);
   if (id.epoch > epoch_ || !reported_by_all() || id.epoch.number <= lost_epoch)
     return answer(Outcome::unknown, Errc::unavailable,
-                  "not every replica has reported since the request id was made: whether it was counted is not known yet");
+                  "not every replica has reported since the request id was made: whether it was counted is "
+                  "not known yet");
   return false;
 }
 

@@ -40,7 +40,8 @@ void Exchanges::start_next() {
 void Exchanges::ask(PartitionId partition, Running& running) {
   if (running.id == 0) running.id = (node_.prng.next() >> 16 << 8) + ++next_pull_ % 256 + 1;
   running.asked = node_.now.monotonic;
-  node_.out.send(running.from, Pull{partition, running.id, running.scan, running.lost ? node_.start : 0, running.cursor});
+  node_.out.send(running.from,
+                 Pull{partition, running.id, running.scan, running.lost ? node_.start : 0, running.cursor});
 }
 
 void Exchanges::abandon(PartitionId partition) {
@@ -87,8 +88,9 @@ void Exchanges::on_chunk(NodeNumber from, const Chunk& chunk) {
   const auto at = pulls_.find(chunk.partition);
   if (at == pulls_.end() || at->second.from != from || at->second.id != chunk.id) return;
   Running& running = at->second;
-  if (chunk.cursor != running.cursor || (running.scan != 0 && chunk.scan != running.scan)) return;  // a duplicate
-  if (!node_.store.has_room()) return;                                                             // asked for again
+  if (chunk.cursor != running.cursor || (running.scan != 0 && chunk.scan != running.scan))
+    return;                             // a duplicate
+  if (!node_.store.has_room()) return;  // asked for again
   Partition& partition = *find_(chunk.partition);
   storage::Batch batch;
   if (!running.begun) {
@@ -97,14 +99,16 @@ void Exchanges::on_chunk(NodeNumber from, const Chunk& chunk) {
     running.begun = true;
   }
   running.scan = chunk.scan;
-  PullChunkRecord record{chunk.partition, chunk.cursor, chunk.units, chunk.next, chunk.last, chunk.settled, chunk.request_ids};
+  PullChunkRecord record{chunk.partition, chunk.cursor,  chunk.units,      chunk.next,
+                         chunk.last,      chunk.settled, chunk.request_ids};
   batch.records.push_back(to_bytes(record));
   bool finished = false;
   Status status = ok();
   apply_chunk(partition, record, batch, finished, status);
   if (!status) {
-    node_.note(LogLevel::error, "an exchange brought bytes that cannot be read partition=" + std::to_string(raw(chunk.partition)) +
-                                    " from=" + node_.name_of(from) + " why=\"" + status.error().message + "\"");
+    node_.note(LogLevel::error, "an exchange brought bytes that cannot be read partition=" +
+                                    std::to_string(raw(chunk.partition)) + " from=" + node_.name_of(from) +
+                                    " why=\"" + status.error().message + "\"");
     return abandon(chunk.partition);
   }
   node_.commit(std::move(batch));
@@ -120,7 +124,8 @@ void Exchanges::on_chunk(NodeNumber from, const Chunk& chunk) {
   ask(chunk.partition, running);
 }
 
-void Exchanges::apply_chunk(Partition& partition, const PullChunkRecord& record, storage::Batch& batch, bool& finished, Status& status) {
+void Exchanges::apply_chunk(Partition& partition, const PullChunkRecord& record, storage::Batch& batch,
+                            bool& finished, Status& status) {
   auto received = partition.data.receive(record.cursor, {Bytes(record.units), Bytes(record.next)});
   if (!received) {
     status = received.error();
@@ -167,7 +172,10 @@ void Exchanges::on_pull(NodeNumber from, const Pull& pull) {
     if (serving == scans_.end()) {
       if (scans_.size() >= kScansMax) return;
       auto scan = partition->data.begin_scan();
-      serving = scans_.emplace((uint64_t{raw(pull.partition)} << 40) + scan.number, Serving{pull.partition, from, pull.id, scan.clock, false, {}}).first;
+      serving = scans_
+                    .emplace((uint64_t{raw(pull.partition)} << 40) + scan.number,
+                             Serving{pull.partition, from, pull.id, scan.clock, false, {}})
+                    .first;
     }
   }
   if (serving == scans_.end() || serving->second.to != from || serving->second.pull != pull.id)
@@ -194,7 +202,9 @@ void Exchanges::on_pull(NodeNumber from, const Pull& pull) {
     if (node_.region_of(from) == node_.region) {
       out.promised = partition->promised;
       out.lost_epoch = partition->lost_epoch;
-      RequestIds(node_.store).each(pull.partition, [&](BytesView id, BytesView entry) { ids.emplace_back(id, entry); });
+      RequestIds(node_.store).each(pull.partition, [&](BytesView id, BytesView entry) {
+        ids.emplace_back(id, entry);
+      });
       for (const auto& [id, entry] : ids) out.request_ids.emplace_back(id, entry);
     } else {
       out.settled.clear();  // settled is a matter of one region

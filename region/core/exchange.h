@@ -1,6 +1,7 @@
 #pragma once
-// Complete exchange of a partition: the receiver pulls, the sender scans. Inside a region and between regions alike. The
-// sender's clock from before its scan is joined once everything has arrived (docs/data-model.md, rules 9 to 11).
+// Complete exchange of a partition: the receiver pulls, the sender scans. Inside a region and between regions
+// alike. The sender's clock from before its scan is joined once everything has arrived (docs/data-model.md,
+// rules 9 to 11).
 //
 //   receiver                     sender
 //   Pull(scan 0)        ------>  begins a scan
@@ -8,7 +9,8 @@
 //   Pull(scan, cursor)  ------>
 //   Chunk(last, settled, promise, request ids) <------  ends the scan
 //
-// Every step may be lost or come twice; the receiver asks again, and begins again when the sender no longer knows the scan.
+// Every step may be lost or come twice; the receiver asks again, and begins again when the sender no longer
+// knows the scan.
 
 #include <functional>
 #include <map>
@@ -22,21 +24,23 @@ namespace atolldb::region {
 
 class Exchanges {
  public:
-  static constexpr size_t kPullsMax = 8;          // at once; the rest waits
-  static constexpr size_t kScansMax = 1024;       // per node
+  static constexpr size_t kPullsMax = 8;     // at once; the rest waits
+  static constexpr size_t kScansMax = 1024;  // per node
   static constexpr size_t kChunkBytes = 256u << 10;
   static constexpr Duration kPatience = Duration::millis(1000);
   static constexpr Duration kScanIdle = Duration::seconds(30);
-  static constexpr Duration kScanDone = Duration::seconds(3);  // after the last chunk, which may have to be sent again
+  static constexpr Duration kScanDone =
+      Duration::seconds(3);  // after the last chunk, which may have to be sent again
 
   using Find = std::function<Partition*(PartitionId)>;
   using Done = std::function<void(PartitionId, NodeNumber from, bool lost)>;
 
   // `done`: the partition's clock now has all that the sender had when the pull began.
-  Exchanges(NodeState& node, Find find, Done done) : node_(node), find_(std::move(find)), done_(std::move(done)) {}
+  Exchanges(NodeState& node, Find find, Done done)
+      : node_(node), find_(std::move(find)), done_(std::move(done)) {}
 
-  // Pulls a partition from a node, unless that is going on or waiting already. `lost`: to regain what this node's memory
-  // has lost (rule 16).
+  // Pulls a partition from a node, unless that is going on or waiting already. `lost`: to regain what this
+  // node's memory has lost (rule 16).
   void want(PartitionId partition, NodeNumber from, bool lost);
   bool wanted(PartitionId partition) const;
   bool idle() const { return pulls_.empty() && queue_.empty(); }
@@ -82,7 +86,8 @@ class Exchanges {
 
   void start_next();
   void ask(PartitionId partition, Running& running);
-  void apply_chunk(Partition& partition, const PullChunkRecord& chunk, storage::Batch& batch, bool& finished, Status& status);
+  void apply_chunk(Partition& partition, const PullChunkRecord& chunk, storage::Batch& batch, bool& finished,
+                   Status& status);
 
   NodeState& node_;
   Find find_;

@@ -15,9 +15,7 @@ void Memory::begin(uint32_t disk_start, storage::LogPosition disk_position, bool
   began_ = node_.now.monotonic;
 }
 
-bool Memory::has_local_peers() const {
-  return node_.home().n > 1 && node_.home().nodes.size() > 1;
-}
+bool Memory::has_local_peers() const { return node_.home().n > 1 && node_.home().nodes.size() > 1; }
 
 void Memory::ask() {
   asked_ = node_.now.monotonic;
@@ -35,7 +33,8 @@ void Memory::on_hello(NodeNumber from, const Hello& hello) {
   answer.known_position = peer.synced;
   answer.highest_start = std::max(peer.start, peer.forgot);
   // Heard of just now under another name than the one that asks, and its connection stands.
-  answer.running = node_.twins.contains(from) && node_.now.monotonic - node_.twins[from].second < Duration::millis(1200) &&
+  answer.running = node_.twins.contains(from) &&
+                   node_.now.monotonic - node_.twins[from].second < Duration::millis(1200) &&
                    node_.twins[from].first != hello.random;
   node_.out.send(from, answer);
 }
@@ -52,10 +51,12 @@ void Memory::on_position(NodeNumber from, const Position& position) {
   const auto known = std::pair(position.known_start, position.known_position);
   if (!lost_ && known > std::pair(disk_start_, disk_position_)) {
     lost_ = true;
-    node_.note(LogLevel::warn, "this disk is older than what the node acknowledged: it has no vote until exchanges have repaired it witness=" +
-                                   node_.name_of(from) + " known_start=" + std::to_string(position.known_start) +
-                                   " known_position=" + std::to_string(position.known_position.value) +
-                                   " disk_start=" + std::to_string(disk_start_) + " disk_position=" + std::to_string(disk_position_.value));
+    node_.note(LogLevel::warn,
+               "this disk is older than what the node acknowledged: it has no vote until exchanges have "
+               "repaired it witness=" +
+                   node_.name_of(from) + " known_start=" + std::to_string(position.known_start) +
+                   " known_position=" + std::to_string(position.known_position.value) + " disk_start=" +
+                   std::to_string(disk_start_) + " disk_position=" + std::to_string(disk_position_.value));
   }
   node_.start = std::max(node_.start, position.highest_start + 1);
   agreed_.insert(from);
@@ -68,8 +69,10 @@ void Memory::try_join() {
   uint32_t witnesses = 0;
   for (const auto& [node, peer] : node_.peers.all()) {
     if (has_local_peers() && !peer.local) continue;
-    if (agreed_.contains(node)) ++witnesses;
-    else if (peer.up || (peer.local && node_.topology.strict_disks)) return;
+    if (agreed_.contains(node))
+      ++witnesses;
+    else if (peer.up || (peer.local && node_.topology.strict_disks))
+      return;
   }
   if (has_local_peers() ? witnesses == 0 || age < kHearAtLeast : age < kRegionsWithin) return;
   join();
@@ -85,7 +88,8 @@ void Memory::join() {
   node_.out.run_when(node_.store.log_end(), [this, standing] {
     node_.joining = false;
     node_.standing = standing;
-    node_.note(LogLevel::info, "joined start=" + std::to_string(node_.start) + " standing=" + to_string(standing));
+    node_.note(LogLevel::info,
+               "joined start=" + std::to_string(node_.start) + " standing=" + to_string(standing));
   });
 }
 
@@ -108,7 +112,8 @@ std::vector<NodeNumber> Memory::witnesses(const Partition& partition) const {
   for (const topology::Region& region : node_.topology.regions) {
     if (region.id == node_.region) continue;
     const auto& replicas = node_.rings[raw(region.id)].replicas(partition.id);
-    const auto up = std::find_if(replicas.begin(), replicas.end(), [&](NodeNumber n) { return node_.peers.up(n); });
+    const auto up =
+        std::find_if(replicas.begin(), replicas.end(), [&](NodeNumber n) { return node_.peers.up(n); });
     if (up != replicas.end()) out.push_back(*up);
   }
   return out;
@@ -123,9 +128,7 @@ bool Memory::regained(const Partition& partition) const {
   return have >= std::min<size_t>(others, std::max(w, n - w + 1));
 }
 
-void Memory::on_exchanged(PartitionId partition, NodeNumber from) {
-  exchanged_[partition].insert(from);
-}
+void Memory::on_exchanged(PartitionId partition, NodeNumber from) { exchanged_[partition].insert(from); }
 
 void Memory::regain() {
   bool all = true;
@@ -134,7 +137,8 @@ void Memory::regain() {
     all = false;
     for (const NodeNumber witness : witnesses(*partition)) {
       const Peer* peer = node_.peers.find(witness);
-      if (peer->up && peer->vote && !exchanged_[partition->id].contains(witness)) exchanges_.want(partition->id, witness, true);
+      if (peer->up && peer->vote && !exchanged_[partition->id].contains(witness))
+        exchanges_.want(partition->id, witness, true);
     }
   }
   if (!all || regaining_done_) return;

@@ -1,7 +1,8 @@
 #pragma once
-// Does this disk hold all that its node has ever acknowledged? Rules 15 and 16 of docs/coordinator.md. A process begins by
-// asking its peers how far they have heard that its log was synced. If one knows more than the disk does, the node has lost its
-// memory: it takes part without a vote until complete exchanges have brought back what it had acknowledged.
+// Does this disk hold all that its node has ever acknowledged? Rules 15 and 16 of docs/coordinator.md. A
+// process begins by asking its peers how far they have heard that its log was synced. If one knows more than
+// the disk does, the node has lost its memory: it takes part without a vote until complete exchanges have
+// brought back what it had acknowledged.
 
 #include <functional>
 #include <map>
@@ -16,8 +17,8 @@ namespace atolldb::region {
 class Memory {
  public:
   static constexpr Duration kAskEvery = Duration::millis(200);
-  static constexpr Duration kHearAtLeast = Duration::millis(250);    // let others than the fastest be heard
-  static constexpr Duration kRegionsWithin = Duration::seconds(2);   // where no replica can witness
+  static constexpr Duration kHearAtLeast = Duration::millis(250);   // let others than the fastest be heard
+  static constexpr Duration kRegionsWithin = Duration::seconds(2);  // where no replica can witness
   static constexpr Duration kTwinPatience = Duration::seconds(6);
 
   using Partitions = std::function<std::vector<Partition*>()>;

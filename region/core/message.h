@@ -1,8 +1,8 @@
 #pragma once
-// What the nodes of a cluster say to each other. A frame is a header and any number of messages; the header speaks for all of
-// them: whose process this is, how far its log is synced, whether it has a vote. Votes are Promise, Ack and Stands: a frame
-// holds them only once what they say is synced. Rules are numbered as in docs/coordinator.md; bytes in
-// docs/formats/peer.md.
+// What the nodes of a cluster say to each other. A frame is a header and any number of messages; the header
+// speaks for all of them: whose process this is, how far its log is synced, whether it has a vote. Votes are
+// Promise, Ack and Stands: a frame holds them only once what they say is synced. Rules are numbered as in
+// docs/coordinator.md; bytes in docs/formats/peer.md.
 //
 // Views inside a decoded message borrow from the frame.
 
@@ -22,7 +22,8 @@
 namespace atolldb::region {
 
 inline constexpr uint8_t kPeerProtocolVersion = 1;
-inline constexpr size_t kPeerFrameTargetBytes = 1u << 20;  // a full frame goes out; the next message starts a new one
+inline constexpr size_t kPeerFrameTargetBytes =
+    1u << 20;  // a full frame goes out; the next message starts a new one
 
 // Persistent on the wire: numbers are never reused.
 enum class MessageType : uint8_t {
@@ -56,10 +57,12 @@ struct FrameHeader {
   uint64_t wall_ms = 0;
   uint64_t cluster = 0;  // hash of what must be equal on all nodes
   storage::LogPosition synced;
-  std::vector<std::pair<NodeNumber, uint32_t>> forgot;  // starts known to have lost what came before them (rule 16)
+  std::vector<std::pair<NodeNumber, uint32_t>>
+      forgot;  // starts known to have lost what came before them (rule 16)
 };
 
-// A delta on its way: the stamp with which it entered this region, its request id where it has one, and its bytes.
+// A delta on its way: the stamp with which it entered this region, its request id where it has one, and its
+// bytes.
 struct Entry {
   crdt::Hlc stamp;
   BytesView request_id;
@@ -89,8 +92,9 @@ struct Promise {  // rule 4
   PartitionId partition{};
   Epoch epoch;
   crdt::DotSet clock, settled;
-  crdt::Hlc stamp;             // the highest with which anything entered the partition
-  uint64_t lost_epoch = 0;     // number of the epoch under which this replica last regained its memory; 0: never lost it
+  crdt::Hlc stamp;  // the highest with which anything entered the partition
+  uint64_t lost_epoch =
+      0;  // number of the epoch under which this replica last regained its memory; 0: never lost it
   bool needs_exchange = false;  // the clock holds what the outbox no longer has
 };
 struct Late {  // rule 11: what a promise brings, and repairs
@@ -112,7 +116,7 @@ struct Progress {  // the coordinator tells replicas what is settled, and what n
 };
 struct Hello {  // rule 15: is this disk my latest?
   uint32_t start = 0, random = 0;
-  uint32_t disk_start = 0;            // the last start that the disk knows
+  uint32_t disk_start = 0;             // the last start that the disk knows
   storage::LogPosition disk_position;  // and how far its log went
 };
 struct Position {
@@ -139,7 +143,7 @@ struct Chunk {
   crdt::DotSet clock;  // of the sender, before the scan
   BytesView cursor, units, next;
   bool last = false;
-  Epoch promised;       // on the last chunk
+  Epoch promised;  // on the last chunk
   crdt::DotSet settled;
   uint64_t lost_epoch = 0;
   std::vector<std::pair<BytesView, BytesView>> request_ids;
@@ -231,8 +235,8 @@ void encode(const Relay& message, Bytes& out);
 
 // Errc::version: spoken by another version (the message names both). Errc::corrupt: not a frame.
 Result<FrameHeader> decode_header(BytesView& frame);
-// Hands over every message of what is left of a frame, in order; those before a broken one have been handled when
-// Errc::corrupt comes back. Types that this version does not know are skipped.
+// Hands over every message of what is left of a frame, in order; those before a broken one have been handled
+// when Errc::corrupt comes back. Types that this version does not know are skipped.
 Status dispatch(BytesView messages, MessageHandler& handler);
 
 }  // namespace atolldb::region

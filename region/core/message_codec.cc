@@ -6,40 +6,97 @@ namespace atolldb::region {
 using crdt::decode_typed;
 using crdt::encode_typed;
 
-template <typename Io> void fields(Io& io, FrameHeader& h) {
+template <typename Io>
+void fields(Io& io, FrameHeader& h) {
   io(h.start, h.random, h.vote, h.joining, h.leaving, h.wall_ms, h.cluster, h.synced.value, h.forgot);
 }
-template <typename Io> void fields(Io& io, Entry& e) { io(e.stamp, e.request_id, e.delta); }
-template <typename Io> void fields(Io& io, Append& m) { io(m.partition, m.epoch, m.entries); }
-template <typename Io> void fields(Io& io, Ack& m) { io(m.partition, m.epoch, m.dots); }
-template <typename Io> void fields(Io& io, Fenced& m) { io(m.partition, m.promised); }
-template <typename Io> void fields(Io& io, Prepare& m) { io(m.partition, m.epoch, m.clock); }
-template <typename Io> void fields(Io& io, Promise& m) {
+template <typename Io>
+void fields(Io& io, Entry& e) {
+  io(e.stamp, e.request_id, e.delta);
+}
+template <typename Io>
+void fields(Io& io, Append& m) {
+  io(m.partition, m.epoch, m.entries);
+}
+template <typename Io>
+void fields(Io& io, Ack& m) {
+  io(m.partition, m.epoch, m.dots);
+}
+template <typename Io>
+void fields(Io& io, Fenced& m) {
+  io(m.partition, m.promised);
+}
+template <typename Io>
+void fields(Io& io, Prepare& m) {
+  io(m.partition, m.epoch, m.clock);
+}
+template <typename Io>
+void fields(Io& io, Promise& m) {
   io(m.partition, m.epoch, m.clock, m.settled, m.stamp, m.lost_epoch, m.needs_exchange);
 }
-template <typename Io> void fields(Io& io, Late& m) { io(m.partition, m.entries); }
-template <typename Io> void fields(Io& io, Confirm& m) { io(m.round, m.epochs); }
-template <typename Io> void fields(Io& io, Stands& m) { io(m.round, m.epochs); }
-template <typename Io> void fields(Io& io, Progress& m) { io(m.partition, m.epoch, m.settled, m.confirmed); }
-template <typename Io> void fields(Io& io, Hello& m) { io(m.start, m.random, m.disk_start, m.disk_position.value); }
-template <typename Io> void fields(Io& io, Position& m) {
+template <typename Io>
+void fields(Io& io, Late& m) {
+  io(m.partition, m.entries);
+}
+template <typename Io>
+void fields(Io& io, Confirm& m) {
+  io(m.round, m.epochs);
+}
+template <typename Io>
+void fields(Io& io, Stands& m) {
+  io(m.round, m.epochs);
+}
+template <typename Io>
+void fields(Io& io, Progress& m) {
+  io(m.partition, m.epoch, m.settled, m.confirmed);
+}
+template <typename Io>
+void fields(Io& io, Hello& m) {
+  io(m.start, m.random, m.disk_start, m.disk_position.value);
+}
+template <typename Io>
+void fields(Io& io, Position& m) {
   io(m.start, m.random, m.known_start, m.known_position.value, m.highest_start, m.running);
 }
-template <typename Io> void fields(Io& io, NeedExchange& m) { io(m.partition, m.epoch); }
-template <typename Io> void fields(Io& io, Pull& m) { io(m.partition, m.id, m.scan, m.lost_start, m.cursor); }
-template <typename Io> void fields(Io& io, Chunk& m) {
-  io(m.partition, m.id, m.scan, m.clock, m.cursor, m.units, m.next, m.last, m.promised, m.settled, m.lost_epoch, m.request_ids);
+template <typename Io>
+void fields(Io& io, NeedExchange& m) {
+  io(m.partition, m.epoch);
 }
-template <typename Io> void fields(Io& io, PullGone& m) { io(m.partition, m.id); }
-template <typename Io> void fields(Io& io, Forward& m) { io(m.token, m.request); }
-template <typename Io> void fields(Io& io, ForwardReply& m) { io(m.token, m.response); }
-template <typename Io> void fields(Io& io, Refuse& m) { io(m.start); }
-template <typename Io> void fields(Io& io, Relay& m) { io(m.partition, m.origin, m.message); }
+template <typename Io>
+void fields(Io& io, Pull& m) {
+  io(m.partition, m.id, m.scan, m.lost_start, m.cursor);
+}
+template <typename Io>
+void fields(Io& io, Chunk& m) {
+  io(m.partition, m.id, m.scan, m.clock, m.cursor, m.units, m.next, m.last, m.promised, m.settled,
+     m.lost_epoch, m.request_ids);
+}
+template <typename Io>
+void fields(Io& io, PullGone& m) {
+  io(m.partition, m.id);
+}
+template <typename Io>
+void fields(Io& io, Forward& m) {
+  io(m.token, m.request);
+}
+template <typename Io>
+void fields(Io& io, ForwardReply& m) {
+  io(m.token, m.response);
+}
+template <typename Io>
+void fields(Io& io, Refuse& m) {
+  io(m.start);
+}
+template <typename Io>
+void fields(Io& io, Relay& m) {
+  io(m.partition, m.origin, m.message);
+}
 
 namespace {
 constexpr uint8_t type(MessageType t) { return static_cast<uint8_t>(t); }
 
-template <typename Message> bool deliver(crdt::Reader& reader, size_t elements, MessageHandler& handler) {
+template <typename Message>
+bool deliver(crdt::Reader& reader, size_t elements, MessageHandler& handler) {
   Message message;
   if (!decode_typed(reader, elements, message)) return false;
   handler.on(message);
@@ -59,25 +116,44 @@ bool dispatch_one(crdt::Reader& reader, BytesView whole, MessageHandler& handler
     return true;
   }
   switch (static_cast<MessageType>(number)) {
-    case MessageType::append: return deliver<Append>(reader, elements, handler);
-    case MessageType::ack: return deliver<Ack>(reader, elements, handler);
-    case MessageType::fenced: return deliver<Fenced>(reader, elements, handler);
-    case MessageType::prepare: return deliver<Prepare>(reader, elements, handler);
-    case MessageType::promise: return deliver<Promise>(reader, elements, handler);
-    case MessageType::late: return deliver<Late>(reader, elements, handler);
-    case MessageType::confirm: return deliver<Confirm>(reader, elements, handler);
-    case MessageType::stands: return deliver<Stands>(reader, elements, handler);
-    case MessageType::progress: return deliver<Progress>(reader, elements, handler);
-    case MessageType::hello: return deliver<Hello>(reader, elements, handler);
-    case MessageType::position: return deliver<Position>(reader, elements, handler);
-    case MessageType::need_exchange: return deliver<NeedExchange>(reader, elements, handler);
-    case MessageType::pull: return deliver<Pull>(reader, elements, handler);
-    case MessageType::chunk: return deliver<Chunk>(reader, elements, handler);
-    case MessageType::pull_gone: return deliver<PullGone>(reader, elements, handler);
-    case MessageType::forward: return deliver<Forward>(reader, elements, handler);
-    case MessageType::forward_reply: return deliver<ForwardReply>(reader, elements, handler);
-    case MessageType::refuse: return deliver<Refuse>(reader, elements, handler);
-    case MessageType::relay: return deliver<Relay>(reader, elements, handler);
+    case MessageType::append:
+      return deliver<Append>(reader, elements, handler);
+    case MessageType::ack:
+      return deliver<Ack>(reader, elements, handler);
+    case MessageType::fenced:
+      return deliver<Fenced>(reader, elements, handler);
+    case MessageType::prepare:
+      return deliver<Prepare>(reader, elements, handler);
+    case MessageType::promise:
+      return deliver<Promise>(reader, elements, handler);
+    case MessageType::late:
+      return deliver<Late>(reader, elements, handler);
+    case MessageType::confirm:
+      return deliver<Confirm>(reader, elements, handler);
+    case MessageType::stands:
+      return deliver<Stands>(reader, elements, handler);
+    case MessageType::progress:
+      return deliver<Progress>(reader, elements, handler);
+    case MessageType::hello:
+      return deliver<Hello>(reader, elements, handler);
+    case MessageType::position:
+      return deliver<Position>(reader, elements, handler);
+    case MessageType::need_exchange:
+      return deliver<NeedExchange>(reader, elements, handler);
+    case MessageType::pull:
+      return deliver<Pull>(reader, elements, handler);
+    case MessageType::chunk:
+      return deliver<Chunk>(reader, elements, handler);
+    case MessageType::pull_gone:
+      return deliver<PullGone>(reader, elements, handler);
+    case MessageType::forward:
+      return deliver<Forward>(reader, elements, handler);
+    case MessageType::forward_reply:
+      return deliver<ForwardReply>(reader, elements, handler);
+    case MessageType::refuse:
+      return deliver<Refuse>(reader, elements, handler);
+    case MessageType::relay:
+      return deliver<Relay>(reader, elements, handler);
   }
   for (size_t i = 1; i < elements && reader.ok(); ++i) reader.skip();  // a newer version's
   return reader.ok();
@@ -119,11 +195,12 @@ Result<FrameHeader> decode_header(BytesView& frame) {
   const uint64_t version = reader.uint();
   if (!reader.ok()) return {Errc::corrupt, "a peer's frame does not begin with a protocol version"};
   if (version != kPeerProtocolVersion)
-    return {Errc::version, "a peer speaks protocol version " + std::to_string(version) + ", this node speaks " +
-                               std::to_string(kPeerProtocolVersion)};
+    return {Errc::version, "a peer speaks protocol version " + std::to_string(version) +
+                               ", this node speaks " + std::to_string(kPeerProtocolVersion)};
   FrameHeader header;
   const size_t elements = reader.array();
-  if (reader.uint(0) != 0 || !reader.ok() || !decode_typed(reader, elements, header)) return reader.error("frame header");
+  if (reader.uint(0) != 0 || !reader.ok() || !decode_typed(reader, elements, header))
+    return reader.error("frame header");
   frame = reader.rest();
   return header;
 }

@@ -1,5 +1,5 @@
-// Life of a node: frames in and out, peers, takeovers, time. Recovery and checkpoints are in node_recovery.cc, what the
-// messages do in node_messages.cc.
+// Life of a node: frames in and out, peers, takeovers, time. Recovery and checkpoints are in
+// node_recovery.cc, what the messages do in node_messages.cc.
 
 #include "region/core/node.h"
 
@@ -16,16 +16,21 @@ constexpr Duration kSecond = Duration::seconds(1);
 constexpr Duration kReturnAfter = Duration::seconds(3);
 }  // namespace
 
-Node::Node(const topology::Topology& topology, NodeNumber self, uint64_t seed, storage::Store& store, EventLog& log, OnWan on_wan)
+Node::Node(const topology::Topology& topology, NodeNumber self, uint64_t seed, storage::Store& store,
+           EventLog& log, OnWan on_wan)
     : state_(topology, self, seed, store, log),
-      exchanges_(state_, [this](PartitionId id) { return partition(id); },
-                 [this](PartitionId id, NodeNumber from, bool lost) { exchanged(id, from, lost); }),
-      memory_(state_, exchanges_, [this] {
-        std::vector<Partition*> all;
-        for (auto& [id, partition] : partitions_) all.push_back(partition.get());
-        return all;
-      }),
-      router_(state_, [this](PartitionId id) { return partition(id); }, [this](PartitionId id) { return coordinator(id); }),
+      exchanges_(
+          state_, [this](PartitionId id) { return partition(id); },
+          [this](PartitionId id, NodeNumber from, bool lost) { exchanged(id, from, lost); }),
+      memory_(state_, exchanges_,
+              [this] {
+                std::vector<Partition*> all;
+                for (auto& [id, partition] : partitions_) all.push_back(partition.get());
+                return all;
+              }),
+      router_(
+          state_, [this](PartitionId id) { return partition(id); },
+          [this](PartitionId id) { return coordinator(id); }),
       on_wan_(std::move(on_wan)) {
   for (uint32_t p = 0; p < topology.placement.partitions; ++p) {
     const PartitionId id{static_cast<uint16_t>(p)};
@@ -80,12 +85,17 @@ void Node::handle_frame(Now now, NodeNumber from, BytesView frame) {
   from_ = from;
   if (state_.peers.find(from) == nullptr) return;
   auto header = decode_header(frame);
-  if (!header) return state_.note(LogLevel::warn, "a peer's frame was refused peer=" + state_.name_of(from) + " why=\"" + header.error().message + "\"");
+  if (!header)
+    return state_.note(LogLevel::warn, "a peer's frame was refused peer=" + state_.name_of(from) + " why=\"" +
+                                           header.error().message + "\"");
   if (header->cluster != cluster_hash_)
-    return state_.note(LogLevel::warn, "a peer has another topology (cluster name, seed or partitions differ) peer=" + state_.name_of(from));
+    return state_.note(
+        LogLevel::warn,
+        "a peer has another topology (cluster name, seed or partitions differ) peer=" + state_.name_of(from));
   if (!hear(now, *header)) return;
   if (auto handled = dispatch(frame, *this); !handled)
-    state_.note(LogLevel::warn, "a peer's frame is broken peer=" + state_.name_of(from) + " why=\"" + handled.error().message + "\"");
+    state_.note(LogLevel::warn, "a peer's frame is broken peer=" + state_.name_of(from) + " why=\"" +
+                                    handled.error().message + "\"");
 }
 
 bool Node::hear(Now now, const FrameHeader& header) {
@@ -103,7 +113,8 @@ bool Node::hear(Now now, const FrameHeader& header) {
     state_.forgot_news.insert(node);
   }
   if (heard == Peers::Heard::came_up) {
-    state_.note(LogLevel::info, "peer is up peer=" + state_.name_of(from_) + " start=" + std::to_string(header.start));
+    state_.note(LogLevel::info,
+                "peer is up peer=" + state_.name_of(from_) + " start=" + std::to_string(header.start));
     check_news();
     for (auto& [id, coordinator] : coordinators_) coordinator->on_peer_up(from_);
   }
@@ -140,9 +151,10 @@ bool Node::preferred(const Partition& partition) const {
 void Node::take_over(Partition& partition) {
   auto coordinator = std::make_shared<Coordinator>(state_, partition);
   coordinators_[partition.id] = coordinator;
-  state_.out.run_when(state_.store.log_end(), [weak = std::weak_ptr(coordinator), clock = partition.data.clock()] {
-    if (auto alive = weak.lock()) alive->on_own_durable_all(clock);
-  });
+  state_.out.run_when(state_.store.log_end(),
+                      [weak = std::weak_ptr(coordinator), clock = partition.data.clock()] {
+                        if (auto alive = weak.lock()) alive->on_own_durable_all(clock);
+                      });
 }
 
 void Node::depose(PartitionId id) {
@@ -151,7 +163,8 @@ void Node::depose(PartitionId id) {
   const auto coordinator = std::move(at->second);
   coordinators_.erase(at);
   coordinator->resign("another node has taken over the key's partition");
-  takeover_after_[id] = state_.now.monotonic + Duration::millis(100 + static_cast<int64_t>(state_.prng.below(200)));
+  takeover_after_[id] =
+      state_.now.monotonic + Duration::millis(100 + static_cast<int64_t>(state_.prng.below(200)));
 }
 
 bool Node::enter(PartitionId id, BytesView delta) {
@@ -159,7 +172,8 @@ bool Node::enter(PartitionId id, BytesView delta) {
   return coordinator != nullptr && coordinator->active() && coordinator->enter({}, delta);
 }
 
-// A round of confirmations serves the reads that waited when it was sent; one message a peer for all partitions.
+// A round of confirmations serves the reads that waited when it was sent; one message a peer for all
+// partitions.
 void Node::flush_confirmations() {
   if (state_.confirm_wanted.empty()) return;
   ++round_;
@@ -190,14 +204,16 @@ void Node::check_news() {
   if (!state_.damaged.empty()) recover_from_damage();
 }
 
-// A damaged row counts as lost memory (docs/hazards.md, 30 and 38): its partition begins again with an empty clock, and the
-// node begins a new start that has no vote until exchanges have brought everything back.
+// A damaged row counts as lost memory (docs/hazards.md, 30 and 38): its partition begins again with an empty
+// clock, and the node begins a new start that has no vote until exchanges have brought everything back.
 void Node::recover_from_damage() {
   const std::set<PartitionId> damaged = std::exchange(state_.damaged, {});
   while (!coordinators_.empty()) depose(coordinators_.begin()->first);
   exchanges_.abandon_all();
   for (const PartitionId id : damaged) {
-    state_.note(LogLevel::error, "a damaged row was found, the partition is fetched again from other replicas partition=" + std::to_string(raw(id)));
+    state_.note(LogLevel::error,
+                "a damaged row was found, the partition is fetched again from other replicas partition=" +
+                    std::to_string(raw(id)));
     if (Partition* partition = this->partition(id)) partition->reset();
   }
   memory_.lose();
@@ -234,8 +250,10 @@ void Node::handle_tick(Now now) {
   if (!state_.joining && state_.joined_at.ns == INT64_MIN) state_.joined_at = now.monotonic;
   for (auto& [id, partition] : partitions_) {
     Coordinator* coordinator = this->coordinator(id);
-    if (coordinator != nullptr) coordinator->tick();
-    else if (preferred(*partition) && now.monotonic >= takeover_after_[id] && state_.store.has_room()) take_over(*partition);
+    if (coordinator != nullptr)
+      coordinator->tick();
+    else if (preferred(*partition) && now.monotonic >= takeover_after_[id] && state_.store.has_room())
+      take_over(*partition);
   }
   router_.tick();
   exchanges_.tick();
@@ -261,13 +279,15 @@ void Node::tick_second() {
       const uint64_t count = ids.count();
       ids_surplus_ = count > RequestIds::kCountMax ? count - RequestIds::kCountMax : 0;
     }
-    state_.ids_forgotten_ms = std::max(state_.ids_forgotten_ms, ids.forget(wall, std::exchange(ids_surplus_, 0), 20'000, batch));
+    state_.ids_forgotten_ms =
+        std::max(state_.ids_forgotten_ms, ids.forget(wall, std::exchange(ids_surplus_, 0), 20'000, batch));
     if (!batch.empty()) state_.commit(std::move(batch));
   }
   storage::LogPosition keep_from = state_.store.log_end();
   for (auto& [id, partition] : partitions_) {
     partition->outbox.cut(state_.store.log_begin());
-    if (!partition->outbox.empty()) keep_from = std::min(keep_from, partition->outbox.at(partition->outbox.begin()).at);
+    if (!partition->outbox.empty())
+      keep_from = std::min(keep_from, partition->outbox.at(partition->outbox.begin()).at);
   }
   state_.store.release_log(keep_from);
 }

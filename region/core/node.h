@@ -1,6 +1,7 @@
 #pragma once
-// One node's part in its region: every partition that it holds a replica of, the coordinators that run here, and what the
-// nodes of the region say to each other. Driven by region/node; owns no socket, thread, file or clock.
+// One node's part in its region: every partition that it holds a replica of, the coordinators that run here,
+// and what the nodes of the region say to each other. Driven by region/node; owns no socket, thread, file or
+// clock.
 
 #include <functional>
 #include <map>
@@ -23,7 +24,8 @@ class Node final : private MessageHandler {
   // `on_wan`: a message of wan/core, from a node of another region (or relayed inside this one).
   using OnWan = std::function<void(NodeNumber from, BytesView message)>;
 
-  Node(const topology::Topology& topology, NodeNumber self, uint64_t seed, storage::Store& store, EventLog& log, OnWan on_wan);
+  Node(const topology::Topology& topology, NodeNumber self, uint64_t seed, storage::Store& store,
+       EventLog& log, OnWan on_wan);
 
   // Reads back what the disk knows. The store's recovery runs in here.
   Status recover(Now now);
@@ -45,7 +47,8 @@ class Node final : private MessageHandler {
   std::map<PartitionId, std::unique_ptr<Partition>>& partitions() { return partitions_; }
   Exchanges& exchanges() { return exchanges_; }
   size_t in_work() const { return router_.in_work(); }
-  // A delta of another region enters through the coordinator here. False: there is none, or it cannot take it now.
+  // A delta of another region enters through the coordinator here. False: there is none, or it cannot take it
+  // now.
   bool enter(PartitionId partition, BytesView delta);
   // The message that is being handled came through another node of this region.
   bool relayed() const { return relayed_; }

@@ -50,7 +50,8 @@ void Node::on(const Ack& m) {
 
 void Node::on(const Fenced& m) {
   Partition* partition = this->partition(m.partition);
-  if (partition == nullptr || state_.joining || m.promised <= partition->promised || !state_.store.has_room()) return;
+  if (partition == nullptr || state_.joining || m.promised <= partition->promised || !state_.store.has_room())
+    return;
   partition->promise(m.promised);
   coordinator(m.partition);
 }
@@ -88,7 +89,9 @@ void Node::on(const Prepare& m) {
     if (bytes >= kLateBytes || read.size() == 4096) flush();
   }
   flush();
-  Promise promise{m.partition, m.epoch, partition->data.clock(), partition->settled, partition->stamp, partition->lost_epoch, false};
+  Promise promise{
+      m.partition,           m.epoch, partition->data.clock(), partition->settled, partition->stamp,
+      partition->lost_epoch, false};
   const crdt::DotSet lacks = crdt::minus(partition->data.clock(), m.clock);
   promise.needs_exchange = !partition->outbox.dots().covers(lacks);
   state_.out.send_when(after, from_, promise);
@@ -98,7 +101,8 @@ void Node::on(const Promise& m) {
   Coordinator* coordinator = this->coordinator(m.partition);
   if (coordinator == nullptr || coordinator->epoch() != m.epoch) return;
   coordinator->on_promise(from_, m);
-  if (m.needs_exchange && !partition(m.partition)->data.clock().covers(m.clock)) exchanges_.want(m.partition, from_, false);
+  if (m.needs_exchange && !partition(m.partition)->data.clock().covers(m.clock))
+    exchanges_.want(m.partition, from_, false);
   if (coordinator->active()) router_.retry_parked();
 }
 
@@ -114,7 +118,8 @@ void Node::on(const Late& m) {
     }
     auto delta = crdt::decode_delta(entry.delta);
     if (!delta) continue;
-    const Merged merged = partition->merge(partition->promised, entry.stamp, entry.request_id, *delta, entry.delta);
+    const Merged merged =
+        partition->merge(partition->promised, entry.stamp, entry.request_id, *delta, entry.delta);
     if (merged == Merged::merged && coordinator != nullptr)
       state_.own_entries.push_back({state_.store.log_end(), m.partition, delta->dot()});
   }
@@ -138,8 +143,10 @@ void Node::on(const Confirm& m) {
     stands.epochs.emplace_back(id, epoch);
   }
   if (stands.epochs.empty()) return;
-  if (after <= state_.durable) state_.out.send(from_, stands);
-  else state_.out.send_when(state_.store.log_end(), from_, stands);
+  if (after <= state_.durable)
+    state_.out.send(from_, stands);
+  else
+    state_.out.send_when(state_.store.log_end(), from_, stands);
 }
 
 void Node::on(const Stands& m) {
@@ -166,7 +173,9 @@ void Node::on(const Position& m) { memory_.on_position(from_, m); }
 
 void Node::on(const NeedExchange& m) {
   Partition* partition = this->partition(m.partition);
-  if (partition == nullptr || state_.joining || m.epoch < partition->promised || state_.standing == Standing::lost) return;
+  if (partition == nullptr || state_.joining || m.epoch < partition->promised ||
+      state_.standing == Standing::lost)
+    return;
   exchanges_.want(m.partition, from_, false);
 }
 
@@ -188,7 +197,8 @@ void Node::exchanged(PartitionId id, NodeNumber from, bool lost) {
   }
   const NodeNumber coordinating = partition.promised.node;
   if (partition.promised.number > 0 && coordinating != state_.self)
-    state_.out.ack_when(state_.store.log_end(), coordinating, id, partition.promised, crdt::DotSet(partition.data.clock()));
+    state_.out.ack_when(state_.store.log_end(), coordinating, id, partition.promised,
+                        crdt::DotSet(partition.data.clock()));
 }
 
 void Node::on(const Forward& m) {

@@ -15,7 +15,10 @@ struct KnownPeer {
   uint64_t position = 0;
   uint32_t forgot = 0;
 };
-template <typename Io> void fields(Io& io, KnownPeer& k) { io(k.node, k.start, k.random, k.position, k.forgot); }
+template <typename Io>
+void fields(Io& io, KnownPeer& k) {
+  io(k.node, k.start, k.random, k.position, k.forgot);
+}
 
 struct NodeImage {
   uint32_t start = 0, random = 0;
@@ -24,7 +27,10 @@ struct NodeImage {
   uint64_t ids_forgotten_ms = 0;
   std::vector<KnownPeer> known;
 };
-template <typename Io> void fields(Io& io, NodeImage& n) { io(n.start, n.random, n.standing, n.hlc, n.ids_forgotten_ms, n.known); }
+template <typename Io>
+void fields(Io& io, NodeImage& n) {
+  io(n.start, n.random, n.standing, n.hlc, n.ids_forgotten_ms, n.known);
+}
 
 Bytes partition_key(PartitionId id) {
   Bytes key = "p";
@@ -46,7 +52,8 @@ Status Node::recover(Now now) {
       [&](storage::LogPosition at, BytesView bytes) {
         if (!restore_once()) return false;
         auto record = decode_record(bytes);
-        if (!record) failed = record.error();
+        if (!record)
+          failed = record.error();
         else if (const auto* delta = std::get_if<DeltaRecord>(&*record))
           if (Partition* p = partition(delta->partition)) failed = p->remember(*delta, at);
         return failed.has_value();
@@ -69,13 +76,15 @@ Status Node::recover(Now now) {
     state_.hlc.restore(std::max(state_.hlc.highest(), partition->stamp));
   }
   state_.durable = state_.store.log_end();
-  memory_.begin(disk_start_, state_.store.log_end(), disk_standing_ == Standing::lost);
+  memory_.begin(disk_start_, state_.store.log_end(),
+                disk_standing_ == Standing::lost || state_.store.log_damaged());
   return ok();
 }
 
 Status Node::restore_meta() {
   Bytes value;
-  if (state_.store.get_meta(kNodeKey, value) == storage::Found::damaged) return {Errc::corrupt, "the node's own state in LMDB is damaged"};
+  if (state_.store.get_meta(kNodeKey, value) == storage::Found::damaged)
+    return {Errc::corrupt, "the node's own state in LMDB is damaged"};
   if (!value.empty())
     if (auto restored = restore_node(value); !restored) return restored;
   for (auto& [id, partition] : partitions_) {
@@ -94,7 +103,8 @@ Status Node::restore_node(BytesView value) {
   const size_t elements = reader.array();
   const uint64_t version = reader.uint(255);
   if (reader.ok() && version != kNodeStateVersion)
-    return {Errc::version, "the node's state has version " + std::to_string(version) + "; this program reads " + std::to_string(kNodeStateVersion)};
+    return {Errc::version, "the node's state has version " + std::to_string(version) +
+                               "; this program reads " + std::to_string(kNodeStateVersion)};
   NodeImage image;
   if (!crdt::decode_typed(reader, elements, image) || !reader.done()) return reader.error("node state");
   disk_start_ = image.start;

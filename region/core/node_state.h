@@ -1,6 +1,6 @@
 #pragma once
-// What the protocols of one node share: who it is, the time of the present event, its store, and what is to be sent. Owned by
-// Node; every machine of region/core borrows it.
+// What the protocols of one node share: who it is, the time of the present event, its store, and what is to
+// be sent. Owned by Node; every machine of region/core borrows it.
 
 #include <deque>
 #include <map>
@@ -31,16 +31,27 @@ enum class Standing : uint8_t {
 
 inline const char* to_string(Standing standing) {
   switch (standing) {
-    case Standing::unsure: return "unsure";
-    case Standing::vote: return "vote";
-    case Standing::lost: return "lost";
+    case Standing::unsure:
+      return "unsure";
+    case Standing::vote:
+      return "vote";
+    case Standing::lost:
+      return "lost";
   }
   return "?";
 }
 
 struct NodeState {
-  NodeState(const topology::Topology& topology_in, NodeNumber self_in, uint64_t seed, storage::Store& store_in, EventLog& log_in)
-      : topology(topology_in), self(self_in), region(topology_in.find(self_in)->region), store(store_in), log(log_in), prng(seed), peers(topology_in, self_in), rows(store_in) {
+  NodeState(const topology::Topology& topology_in, NodeNumber self_in, uint64_t seed,
+            storage::Store& store_in, EventLog& log_in)
+      : topology(topology_in),
+        self(self_in),
+        region(topology_in.find(self_in)->region),
+        store(store_in),
+        log(log_in),
+        prng(seed),
+        peers(topology_in, self_in),
+        rows(store_in) {
     for (const topology::Region& r : topology_in.regions) rings.emplace_back(topology_in, r.id);
   }
 
@@ -72,14 +83,15 @@ struct NodeState {
     Dot dot;
   };
   std::deque<OwnEntry> own_entries;
-  std::set<PartitionId> confirm_wanted;    // partitions whose reads wait for a round of confirmations
-  std::set<PartitionId> settled_news;      // something was settled since the streams to other regions last looked
-  std::set<NodeNumber> forgot_news;        // nodes that turned out to have lost their memory
-  std::set<PartitionId> damaged;           // a damaged row was met: they begin again (docs/hazards.md, 30 and 38)
-  uint64_t ids_forgotten_ms = 0;           // request ids made up to here may have been forgotten
-  // Processes of other nodes that have joined, by their random, and when they were last heard: a second one is refused.
+  std::set<PartitionId> confirm_wanted;  // partitions whose reads wait for a round of confirmations
+  std::set<PartitionId> settled_news;  // something was settled since the streams to other regions last looked
+  std::set<NodeNumber> forgot_news;    // nodes that turned out to have lost their memory
+  std::set<PartitionId> damaged;       // a damaged row was met: they begin again (docs/hazards.md, 30 and 38)
+  uint64_t ids_forgotten_ms = 0;       // request ids made up to here may have been forgotten
+  // Processes of other nodes that have joined, by their random, and when they were last heard: a second one
+  // is refused.
   std::map<NodeNumber, std::pair<uint32_t, Instant>> twins;
-  uint64_t waiting = 0;                    // requests that are in work
+  uint64_t waiting = 0;  // requests that are in work
 
   Actor actor() const { return {self, start, random}; }
   const topology::Ring& ring() const { return rings[raw(region)]; }
@@ -94,8 +106,8 @@ struct NodeState {
   }
   void note(LogLevel level, const std::string& line) { log.write(level, line); }
 
-  // Commits and answers the position of the first record. A failure after has_room() said yes cannot be answered for: the
-  // node stops.
+  // Commits and answers the position of the first record. A failure after has_room() said yes cannot be
+  // answered for: the node stops.
   storage::LogPosition commit(storage::Batch&& batch) {
     auto positions = store.commit(std::move(batch));
     if (!positions) {

@@ -21,15 +21,19 @@ void Outgoing::open_gates(storage::LogPosition durable) {
     PendingAck& pending = acks_.front();
     Ack& ack = ripe[{pending.to, pending.partition}];
     if (ack.epoch != pending.epoch) ack = {pending.partition, pending.epoch, {}};
-    if (ack.dots.empty()) ack.dots = std::move(pending.dots);
-    else ack.dots.join(pending.dots);
+    if (ack.dots.empty())
+      ack.dots = std::move(pending.dots);
+    else
+      ack.dots.join(pending.dots);
     acks_.pop_front();
   }
   while (!gates_.empty() && gates_.front().after <= durable) {
     Gate gate = std::move(gates_.front());
     gates_.pop_front();
-    if (gate.action) gate.action();
-    else send_encoded(gate.to, gate.message);
+    if (gate.action)
+      gate.action();
+    else
+      send_encoded(gate.to, gate.message);
   }
   for (const auto& [where, ack] : ripe) send(where.first, ack);
 }
@@ -46,8 +50,7 @@ void Outgoing::reply(const ReplyTo& to, Response&& response) {
 
 void Outgoing::take_frames(const FrameHeader& header, std::vector<std::pair<NodeNumber, Bytes>>& out) {
   for (auto& [to, frames] : frames_)
-    for (FrameWriter& frame : frames)
-      out.emplace_back(to, frame.take(header));
+    for (FrameWriter& frame : frames) out.emplace_back(to, frame.take(header));
   frames_.clear();
 }
 

@@ -1,7 +1,7 @@
 #pragma once
-// What leaves the node: frames for peers and responses for clients, gathered while events are handled and taken at the end.
-// What must not be said before it is durable is put behind a log position and joins when the log is synced up to there; the
-// rule stands in this one place.
+// What leaves the node: frames for peers and responses for clients, gathered while events are handled and
+// taken at the end. What must not be said before it is durable is put behind a log position and joins when
+// the log is synced up to there; the rule stands in this one place.
 
 #include <deque>
 #include <functional>
@@ -20,9 +20,9 @@ namespace atolldb::region {
 
 // Where a response goes: a client of this node, or through the node that forwarded the request.
 struct ReplyTo {
-  Bytes client;             // the client's route; empty when forwarded
+  Bytes client;  // the client's route; empty when forwarded
   uint64_t correlation = 0;
-  NodeNumber via{};         // with token != 0: the node that forwarded
+  NodeNumber via{};  // with token != 0: the node that forwarded
   uint64_t token = 0;
 };
 
@@ -45,7 +45,8 @@ class Outgoing {
     gates_.push_back({after, to, std::move(bytes), {}});
   }
   // Acknowledgements for one coordinator that become durable together leave as one.
-  void ack_when(storage::LogPosition after, NodeNumber to, PartitionId partition, const Epoch& epoch, crdt::DotSet&& dots);
+  void ack_when(storage::LogPosition after, NodeNumber to, PartitionId partition, const Epoch& epoch,
+                crdt::DotSet&& dots);
   void run_when(storage::LogPosition after, std::function<void()>&& action) {
     gates_.push_back({after, {}, {}, std::move(action)});
   }

@@ -18,25 +18,31 @@ struct State {
   uint64_t lost_epoch = 0;
   Bytes data;
 };
-template <typename Io> void fields(Io& io, State& s) {
+template <typename Io>
+void fields(Io& io, State& s) {
   io(s.settled, s.confirmed, s.promised, s.stamp, s.lost_epoch, s.data);
 }
 }  // namespace
 
 Partition::Partition(NodeState& node, PartitionId id_in)
-    : id(id_in), replicas(node.ring().replicas(id_in)), data(id_in, node.topology.placement, node.rows), node_(node) {}
+    : id(id_in),
+      replicas(node.ring().replicas(id_in)),
+      data(id_in, node.topology.placement, node.rows),
+      node_(node) {}
 
-Merged Partition::merge(const Epoch& epoch, crdt::Hlc entry_stamp, BytesView request_id, BytesView delta_bytes) {
+Merged Partition::merge(const Epoch& epoch, crdt::Hlc entry_stamp, BytesView request_id,
+                        BytesView delta_bytes) {
   auto delta = crdt::decode_delta(delta_bytes);
   if (!delta) {
-    node_.note(LogLevel::error, "a delta cannot be read partition=" + std::to_string(raw(id)) + " why=\"" + delta.error().message + "\"");
+    node_.note(LogLevel::error, "a delta cannot be read partition=" + std::to_string(raw(id)) + " why=\"" +
+                                    delta.error().message + "\"");
     return Merged::broken;
   }
   return merge(epoch, entry_stamp, request_id, *delta, delta_bytes);
 }
 
-Merged Partition::merge(const Epoch& epoch, crdt::Hlc entry_stamp, BytesView request_id, const crdt::Delta& delta,
-                        BytesView delta_bytes) {
+Merged Partition::merge(const Epoch& epoch, crdt::Hlc entry_stamp, BytesView request_id,
+                        const crdt::Delta& delta, BytesView delta_bytes) {
   if (data.clock().covers(delta.dots)) return Merged::known;
   if (!data.ready(delta)) return Merged::not_ready;
   if (!node_.store.has_room()) return Merged::no_room;
@@ -191,7 +197,8 @@ Status Partition::restore(BytesView bytes) {
   const size_t elements = reader.array();
   const uint64_t version = reader.uint(255);
   if (reader.ok() && version != kStateVersion)
-    return {Errc::version, "a partition's state has version " + std::to_string(version) + "; this program reads " + std::to_string(kStateVersion)};
+    return {Errc::version, "a partition's state has version " + std::to_string(version) +
+                               "; this program reads " + std::to_string(kStateVersion)};
   State state;
   if (!crdt::decode_typed(reader, elements, state) || !reader.done()) return reader.error("partition state");
   if (auto restored = data.restore(state.data); !restored) return restored;

@@ -1,7 +1,7 @@
 #pragma once
-// One replica of one partition: the data with its clock, what of it is settled, what of it others still need, and the epoch
-// that was promised. Everything that enters goes through merge(), whoever brings it: a write, an append, another region, a
-// takeover, a replay.
+// One replica of one partition: the data with its clock, what of it is settled, what of it others still need,
+// and the epoch that was promised. Everything that enters goes through merge(), whoever brings it: a write,
+// an append, another region, a takeover, a replay.
 
 #include <map>
 #include <memory>
@@ -37,15 +37,17 @@ class Partition {
   crdt::DotSet confirmed;  // nobody needs these as deltas any more
   Epoch promised;
   storage::LogPosition promised_at;  // the promise is durable when the log is, up to here
-  crdt::Hlc stamp;           // the highest with which anything entered
-  uint64_t lost_epoch = 0;   // see Promise
+  crdt::Hlc stamp;                   // the highest with which anything entered
+  uint64_t lost_epoch = 0;           // see Promise
   storage::Outbox outbox;
-  bool dirty = true;         // since the last checkpoint
+  bool dirty = true;          // since the last checkpoint
   crdt::DotSet regions_have;  // dots of this region's actors that every other region covers; kept by wan/core
 
-  // Logs and applies a delta under `epoch` (which is thereby promised). It is durable when the log is, up to log_end().
+  // Logs and applies a delta under `epoch` (which is thereby promised). It is durable when the log is, up to
+  // log_end().
   Merged merge(const Epoch& epoch, crdt::Hlc stamp, BytesView request_id, BytesView delta_bytes);
-  Merged merge(const Epoch& epoch, crdt::Hlc stamp, BytesView request_id, const crdt::Delta& delta, BytesView delta_bytes);
+  Merged merge(const Epoch& epoch, crdt::Hlc stamp, BytesView request_id, const crdt::Delta& delta,
+               BytesView delta_bytes);
   // The same from the log at recovery: rows only.
   Status replay(const DeltaRecord& record, storage::LogPosition at);
   // A record from before the checkpoint: its effect is in the rows, others may still need the delta.
@@ -58,14 +60,16 @@ class Partition {
   // Promises an epoch that is higher than the present one; the record is written here.
   void promise(const Epoch& epoch);
 
-  // Dots that entered and are not settled yet: of a key, and of what an exchange brought (whose keys nobody knows).
+  // Dots that entered and are not settled yet: of a key, and of what an exchange brought (whose keys nobody
+  // knows).
   const std::vector<Dot>* unsettled_of(BytesView key) const;
   bool is_unsettled(const Dot& dot) const { return unsettled_.contains(dot); }
   const std::map<Dot, Bytes>& unsettled() const { return unsettled_; }
   const crdt::DotSet& unsettled_bulk() const { return bulk_; }
   void settle(const Dot& dot);
   void settle(const crdt::DotSet& dots);  // those of them that the clock has
-  // After clock or settled changed wholesale (recovery, an exchange): what is neither settled nor known by key is bulk.
+  // After clock or settled changed wholesale (recovery, an exchange): what is neither settled nor known by
+  // key is bulk.
   void recount();
 
   // Entries of the outbox as they were logged. Views live as long as `record_bytes`.

@@ -1,6 +1,6 @@
 #pragma once
-// What a node knows of the other processes of the cluster: who was heard of when, under which start, whether they vote, and
-// how far their logs were synced at the least (rules 15 and 16 of docs/coordinator.md).
+// What a node knows of the other processes of the cluster: who was heard of when, under which start, whether
+// they vote, and how far their logs were synced at the least (rules 15 and 16 of docs/coordinator.md).
 
 #include <map>
 #include <optional>
@@ -16,23 +16,24 @@ namespace atolldb::region {
 struct Peer {
   NodeNumber node{};
   RegionId region{};
-  bool local = false;  // of this node's region
+  bool local = false;   // of this node's region
   bool linked = false;  // the transport's hint
   bool up = false;
   Instant heard{INT64_MIN / 2};
   Instant up_since{INT64_MIN / 2};
   Instant said{INT64_MIN / 2};  // when a frame last went out to it
   bool vote = false, leaving = false;
-  uint32_t start = 0, random = 0;          // of its last process that was heard of
-  storage::LogPosition synced;             // the highest heard of, under `start`
-  bool position_dirty = false;             // not in this node's log yet
-  uint32_t forgot = 0;                     // votes of starts below this no longer count
-  int64_t wall_offset_ms = 0;              // its wall clock less ours, when it was last heard
+  uint32_t start = 0, random = 0;  // of its last process that was heard of
+  storage::LogPosition synced;     // the highest heard of, under `start`
+  bool position_dirty = false;     // not in this node's log yet
+  uint32_t forgot = 0;             // votes of starts below this no longer count
+  int64_t wall_offset_ms = 0;      // its wall clock less ours, when it was last heard
 };
 
 class Peers {
  public:
-  // A peer that is silent for this long counts as down. Long enough for a machine that is busy, short enough for people.
+  // A peer that is silent for this long counts as down. Long enough for a machine that is busy, short enough
+  // for people.
   static constexpr Duration kSuspectAfter = Duration::millis(1500);
   static constexpr Duration kHeartbeatLocal = Duration::millis(100);
   static constexpr Duration kHeartbeatRemote = Duration::millis(500);
@@ -57,8 +58,8 @@ class Peers {
   bool votes(NodeNumber node) const;
   // True when it is news: `node` had lost its memory when it began `start`.
   bool note_forgot(NodeNumber node, uint32_t start);
-  // The wall clock that this node may issue stamps from: its own, but no further than kDriftMaxMs beyond the median of the
-  // nodes that are up.
+  // The wall clock that this node may issue stamps from: its own, but no further than kDriftMaxMs beyond the
+  // median of the nodes that are up.
   uint64_t clamped_wall(Now now) const;
 
   std::map<NodeNumber, Peer>& all() { return peers_; }

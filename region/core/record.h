@@ -1,6 +1,6 @@
 #pragma once
-// What a node's log says (docs/formats/records.md). Replayed in order onto the state of the last checkpoint these give back
-// exactly the state that was synced. Views inside a decoded record borrow from its bytes.
+// What a node's log says (docs/formats/records.md). Replayed in order onto the state of the last checkpoint
+// these give back exactly the state that was synced. Views inside a decoded record borrow from its bytes.
 
 #include <cstdint>
 #include <utility>
@@ -89,8 +89,9 @@ void encode(const PullAbandonRecord& r, Bytes& out);
 void encode(const RegainedRecord& r, Bytes& out);
 void encode(const ResetRecord& r, Bytes& out);
 
-using Record = std::variant<StartRecord, DeltaRecord, PromiseRecord, KnownRecord, ForgotRecord, StandingRecord,
-                            PullBeginRecord, PullChunkRecord, PullAbandonRecord, RegainedRecord, ResetRecord>;
+using Record =
+    std::variant<StartRecord, DeltaRecord, PromiseRecord, KnownRecord, ForgotRecord, StandingRecord,
+                 PullBeginRecord, PullChunkRecord, PullAbandonRecord, RegainedRecord, ResetRecord>;
 
 template <typename R>
 Bytes to_bytes(const R& record) {

@@ -5,7 +5,8 @@
 namespace atolldb::region {
 
 namespace {
-// Meta keys: 'r' partition id → entry; 'q' stamp partition id → nothing. Numbers are big-endian, so that order is meaning.
+// Meta keys: 'r' partition id → entry; 'q' stamp partition id → nothing. Numbers are big-endian, so that
+// order is meaning.
 void put_be(Bytes& out, uint64_t value, int width) {
   for (int i = width - 1; i >= 0; --i) out.push_back(static_cast<char>(value >> (8 * i)));
 }
@@ -32,13 +33,17 @@ struct IdEntry {
   Dot dot;
   uint64_t stamp_ms = 0;
 };
-template <typename Io> void fields(Io& io, IdEntry& e) { io(e.dot, e.stamp_ms); }
+template <typename Io>
+void fields(Io& io, IdEntry& e) {
+  io(e.dot, e.stamp_ms);
+}
 
 std::optional<IdEntry> decode_entry(BytesView bytes) {
   crdt::Reader reader(bytes);
   IdEntry entry;
   const size_t elements = reader.array();
-  if (reader.uint(255) != 1 || !crdt::decode_typed(reader, elements, entry) || !reader.done()) return std::nullopt;
+  if (reader.uint(255) != 1 || !crdt::decode_typed(reader, elements, entry) || !reader.done())
+    return std::nullopt;
   return entry;
 }
 }  // namespace
@@ -54,7 +59,8 @@ Bytes RequestIds::encode(const RequestId& id) {
   return out;
 }
 
-void RequestIds::remember(PartitionId partition, BytesView id, const Dot& dot, uint64_t stamp_ms, storage::Batch& batch) {
+void RequestIds::remember(PartitionId partition, BytesView id, const Dot& dot, uint64_t stamp_ms,
+                          storage::Batch& batch) {
   Bytes value;
   crdt::encode_typed(1, IdEntry{dot, stamp_ms}, value);
   batch.meta.push_back({id_key(partition, id), std::move(value)});
@@ -78,7 +84,8 @@ uint64_t RequestIds::forget(uint64_t now_ms, uint64_t surplus, size_t count_max,
     if (stamp_ms >= keep_from && surplus == 0) return false;
     if (surplus > 0) --surplus;
     newest = std::max(newest, stamp_ms);
-    batch.meta.push_back({id_key(PartitionId{static_cast<uint16_t>(get_be(key.substr(9), 2))}, key.substr(11)), std::nullopt});
+    batch.meta.push_back(
+        {id_key(PartitionId{static_cast<uint16_t>(get_be(key.substr(9), 2))}, key.substr(11)), std::nullopt});
     batch.meta.push_back({Bytes(key), std::nullopt});
     return true;
   });
@@ -88,8 +95,10 @@ uint64_t RequestIds::forget(uint64_t now_ms, uint64_t surplus, size_t count_max,
 void RequestIds::each(PartitionId partition, const std::function<void(BytesView, BytesView)>& visit) {
   const Bytes from = id_key(partition, {});
   Bytes to = "r";
-  if (raw(partition) == 0xffff) to = "s";
-  else put_be(to, raw(partition) + 1u, 2);
+  if (raw(partition) == 0xffff)
+    to = "s";
+  else
+    put_be(to, raw(partition) + 1u, 2);
   store_.walk_meta(from, to, [&](BytesView key, BytesView value) {
     visit(key.substr(3), value);
     return true;

@@ -1,7 +1,7 @@
 #pragma once
-// The memory of increments that were named by their clients (rule 14): committed with the increment on every replica of the
-// region, kept for ten minutes and at most a million a node. Two meta entries each: by partition and id, to find one; by
-// time, to forget the oldest.
+// The memory of increments that were named by their clients (rule 14): committed with the increment on every
+// replica of the region, kept for ten minutes and at most a million a node. Two meta entries each: by
+// partition and id, to find one; by time, to forget the oldest.
 
 #include <functional>
 #include <optional>
@@ -21,11 +21,13 @@ class RequestIds {
 
   static Bytes encode(const RequestId& id);
   // Adds the entries to the batch that commits the increment.
-  void remember(PartitionId partition, BytesView id, const Dot& dot, uint64_t stamp_ms, storage::Batch& batch);
+  void remember(PartitionId partition, BytesView id, const Dot& dot, uint64_t stamp_ms,
+                storage::Batch& batch);
   // The dot under which the increment was counted.
   std::optional<Dot> find(PartitionId partition, BytesView id);
-  // Puts the entries of ids that are too old, and of the `surplus` oldest, into the batch as erasures; at most `count_max`
-  // at once. The highest stamp that is forgotten by it; 0: none. Ids made after it are all still known.
+  // Puts the entries of ids that are too old, and of the `surplus` oldest, into the batch as erasures; at
+  // most `count_max` at once. The highest stamp that is forgotten by it; 0: none. Ids made after it are all
+  // still known.
   uint64_t forget(uint64_t now_ms, uint64_t surplus, size_t count_max, storage::Batch& batch);
   // All of a partition, for a complete exchange; and back.
   void each(PartitionId partition, const std::function<void(BytesView id, BytesView entry)>& visit);

@@ -24,11 +24,14 @@ void Router::reject(const ReplyTo& to, Errc code, std::string message, NodeNumbe
 
 void Router::handle(const ReplyTo& to, Request&& request) {
   if (request.key.size() > crdt::kKeyBytesMax)
-    return reject(to, Errc::too_large, "the key has " + std::to_string(request.key.size()) + " bytes; at most " +
-                                           std::to_string(crdt::kKeyBytesMax) + " are allowed");
-  if (in_work() >= kInWorkMax) return reject(to, Errc::busy, "this node has too many requests in work; try again soon");
+    return reject(to, Errc::too_large,
+                  "the key has " + std::to_string(request.key.size()) + " bytes; at most " +
+                      std::to_string(crdt::kKeyBytesMax) + " are allowed");
+  if (in_work() >= kInWorkMax)
+    return reject(to, Errc::busy, "this node has too many requests in work; try again soon");
   if (node_.leaving) return reject(to, Errc::unavailable, "this node is stopping; use another one");
-  const uint32_t deadline_ms = std::min(request.deadline_ms == 0 ? kDeadlineDefaultMs : request.deadline_ms, kDeadlineMaxMs);
+  const uint32_t deadline_ms =
+      std::min(request.deadline_ms == 0 ? kDeadlineDefaultMs : request.deadline_ms, kDeadlineMaxMs);
   Job job{to, std::move(request), node_.now.monotonic + Duration::millis(deadline_ms), {}, {}, false};
   if (job.request.local) return answer_locally(job);
   if (!place(job)) parked_.push_back(std::move(job));
@@ -49,7 +52,8 @@ std::optional<NodeNumber> Router::believed_coordinator(PartitionId partition, co
   if (job.hinted && job.hint != node_.self && node_.peers.up(job.hint)) return job.hint;
   if (const Partition* mine = partition_(partition)) {
     const NodeNumber promised = mine->promised.node;
-    if (mine->promised.number > 0 && promised != node_.self && node_.peers.up(promised) && !node_.peers.find(promised)->leaving)
+    if (mine->promised.number > 0 && promised != node_.self && node_.peers.up(promised) &&
+        !node_.peers.find(promised)->leaving)
       return promised;
   }
   for (const NodeNumber replica : node_.ring().replicas(partition)) {
@@ -69,14 +73,16 @@ bool Router::place(Job& job) {
   }
   if (job.request.forwarded) {
     const auto other = believed_coordinator(partition, job);
-    reject(job.to, Errc::unavailable, "this node does not coordinate the key's partition", other.value_or(NodeNumber{}));
+    reject(job.to, Errc::unavailable, "this node does not coordinate the key's partition",
+           other.value_or(NodeNumber{}));
     return true;
   }
   const auto to = believed_coordinator(partition, job);
   if (!to) return false;
   Request request = job.request;
   request.forwarded = true;
-  request.deadline_ms = static_cast<uint32_t>(std::max<int64_t>(1, (job.deadline - node_.now.monotonic).as_millis()));
+  request.deadline_ms =
+      static_cast<uint32_t>(std::max<int64_t>(1, (job.deadline - node_.now.monotonic).as_millis()));
   const Bytes bytes = encode_requests({request});
   const uint64_t token = ++next_token_;
   node_.out.send(*to, Forward{token, bytes});
@@ -101,7 +107,8 @@ void Router::on_forward_reply(NodeNumber from, const ForwardReply& reply) {
   Response& response = responses->front();
   Job job = std::move(at->second);
   forwarded_.erase(at);
-  if (response.outcome == Outcome::rejected && response.code == Errc::unavailable && node_.now.monotonic < job.deadline) {
+  if (response.outcome == Outcome::rejected && response.code == Errc::unavailable &&
+      node_.now.monotonic < job.deadline) {
     job.hint = response.coordinator;
     job.hinted = raw(response.coordinator) != 0 && response.coordinator != from;
     parked_.push_back(std::move(job));  // certainly nothing happened
@@ -126,7 +133,8 @@ void Router::on_peer_down(NodeNumber node) {
     Response response;
     response.outcome = Outcome::unknown;
     response.code = Errc::unavailable;
-    response.message = "node " + node_.name_of(node) + " went down while it had the write in work; it may have happened";
+    response.message =
+        "node " + node_.name_of(node) + " went down while it had the write in work; it may have happened";
     response.node = node_.self;
     node_.out.reply(job.to, std::move(response));
   }
@@ -147,7 +155,8 @@ void Router::tick() {
       ++at;
       continue;
     }
-    reject(at->to, Errc::unavailable, "the key's partition has no coordinator in this region now: too few of its replicas are up");
+    reject(at->to, Errc::unavailable,
+           "the key's partition has no coordinator in this region now: too few of its replicas are up");
     at = parked_.erase(at);
   }
   for (auto at = forwarded_.begin(); at != forwarded_.end();) {

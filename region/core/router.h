@@ -1,6 +1,7 @@
 #pragma once
-// Client requests on their way to the coordinator of their partition: here, or at one other node (one hop, never two). A
-// request that certainly had no effect may be tried again until its deadline; one that may have had is unknown.
+// Client requests on their way to the coordinator of their partition: here, or at one other node (one hop,
+// never two). A request that certainly had no effect may be tried again until its deadline; one that may have
+// had is unknown.
 
 #include <functional>
 #include <list>
@@ -14,7 +15,8 @@ namespace atolldb::region {
 
 class Router {
  public:
-  static constexpr size_t kInWorkMax = 65'536;  // parked, forwarded and waiting at coordinators; beyond it: BUSY
+  static constexpr size_t kInWorkMax =
+      65'536;  // parked, forwarded and waiting at coordinators; beyond it: BUSY
 
   using FindPartition = std::function<Partition*(PartitionId)>;
   using FindCoordinator = std::function<Coordinator*(PartitionId)>;

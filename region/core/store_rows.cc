@@ -16,14 +16,18 @@ bool StoreRows::get(BytesView row_key, Bytes& row) {
 
 void StoreRows::put(BytesView row_key, Bytes&& row) {
   auto at = pending_.lower_bound(row_key);
-  if (at != pending_.end() && at->first == row_key) at->second = std::move(row);
-  else pending_.emplace_hint(at, Bytes(row_key), std::move(row));
+  if (at != pending_.end() && at->first == row_key)
+    at->second = std::move(row);
+  else
+    pending_.emplace_hint(at, Bytes(row_key), std::move(row));
 }
 
 void StoreRows::erase(BytesView row_key) {
   auto at = pending_.lower_bound(row_key);
-  if (at != pending_.end() && at->first == row_key) at->second = std::nullopt;
-  else pending_.emplace_hint(at, Bytes(row_key), std::nullopt);
+  if (at != pending_.end() && at->first == row_key)
+    at->second = std::nullopt;
+  else
+    pending_.emplace_hint(at, Bytes(row_key), std::nullopt);
 }
 
 void StoreRows::walk(BytesView from, BytesView to, const std::function<bool(BytesView, BytesView)>& visit) {

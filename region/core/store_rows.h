@@ -1,6 +1,6 @@
 #pragma once
-// The rows of the data types over the store: what one update changes is gathered here and committed as one batch together
-// with its log record; until then reads see it.
+// The rows of the data types over the store: what one update changes is gathered here and committed as one
+// batch together with its log record; until then reads see it.
 
 #include <map>
 #include <optional>

@@ -15,27 +15,44 @@ constexpr size_t kScanKeys = 1000;
 class Engine::Impl {
  public:
   Impl(const EngineConfig& config, const topology::Topology& topology, storage::Store& store, EventLog& log)
-      : node(topology, config.self, config.seed, store, log, [this](NodeNumber from, BytesView message) { on_wan(from, message); }),
-        port(node), streams(port) {}
+      : node(topology, config.self, config.seed, store, log,
+             [this](NodeNumber from, BytesView message) { on_wan(from, message); }),
+        port(node),
+        streams(port) {}
 
   void on_wan(NodeNumber from, BytesView message) {
     auto handled = streams.handle_message(node.state().now, from, message);
     if (!handled)
-      node.state().note(LogLevel::warn, "a message of another region is broken peer=" + node.state().name_of(from) + " why=\"" +
-                                            handled.error().message + "\"");
+      node.state().note(LogLevel::warn,
+                        "a message of another region is broken peer=" + node.state().name_of(from) +
+                            " why=\"" + handled.error().message + "\"");
   }
 
   // What one node answers by itself. False: a keyed request, for the partition's coordinator.
   bool answer(const region::Request& request, region::Response& response) {
     switch (request.op) {
-      case region::Op::ping: break;
-      case region::Op::status: response.value = status_json(node, streams, cut); break;
-      case region::Op::digest: response.value = digest_json(node); break;
-      case region::Op::inspect: response.value = inspect_json(node, request.key); break;
-      case region::Op::scan: scan(request, response); break;
-      case region::Op::cut: set_cut(request, true, response); break;
-      case region::Op::heal: set_cut(request, false, response); break;
-      default: return false;
+      case region::Op::ping:
+        break;
+      case region::Op::status:
+        response.value = status_json(node, streams, cut);
+        break;
+      case region::Op::digest:
+        response.value = digest_json(node);
+        break;
+      case region::Op::inspect:
+        response.value = inspect_json(node, request.key);
+        break;
+      case region::Op::scan:
+        scan(request, response);
+        break;
+      case region::Op::cut:
+        set_cut(request, true, response);
+        break;
+      case region::Op::heal:
+        set_cut(request, false, response);
+        break;
+      default:
+        return false;
     }
     response.node = node.state().self;
     return true;
@@ -78,7 +95,8 @@ class Engine::Impl {
       if (region == nullptr || region->id == node.state().region) {
         response.outcome = region::Outcome::rejected;
         response.code = Errc::invalid;
-        response.message = region == nullptr ? "there is no region '" + name + "' in the topology" : "this node is in region '" + name + "' itself";
+        response.message = region == nullptr ? "there is no region '" + name + "' in the topology"
+                                             : "this node is in region '" + name + "' itself";
         return;
       }
       named.push_back(region->id);
@@ -90,7 +108,8 @@ class Engine::Impl {
       std::erase(cut, region);
       if (cut_now) cut.push_back(region);
     }
-    node.state().note(LogLevel::info, std::string(cut_now ? "links cut" : "links healed") + " regions=" + std::to_string(named.size()));
+    node.state().note(LogLevel::info, std::string(cut_now ? "links cut" : "links healed") +
+                                          " regions=" + std::to_string(named.size()));
   }
 
   region::Node node;
@@ -99,13 +118,16 @@ class Engine::Impl {
   std::vector<RegionId> cut;
 };
 
-Engine::Engine(const EngineConfig& config, const topology::Topology& topology, storage::Store& store, EventLog& log)
+Engine::Engine(const EngineConfig& config, const topology::Topology& topology, storage::Store& store,
+               EventLog& log)
     : impl_(std::make_unique<Impl>(config, topology, store, log)) {}
 Engine::~Engine() = default;
 
 Status Engine::start(Now now) { return impl_->node.recover(now); }
 
-void Engine::handle_peer_frame(Now now, NodeNumber from, BytesView frame) { impl_->node.handle_frame(now, from, frame); }
+void Engine::handle_peer_frame(Now now, NodeNumber from, BytesView frame) {
+  impl_->node.handle_frame(now, from, frame);
+}
 void Engine::handle_link(Now now, NodeNumber peer, bool up) { impl_->node.handle_link(now, peer, up); }
 void Engine::handle_storage(Now now) { impl_->node.handle_storage(now); }
 void Engine::begin_drain(Now now) { impl_->node.begin_drain(now); }
@@ -127,14 +149,16 @@ void Engine::handle_tick(Now now) {
 
 Output Engine::take_output() {
   region::NodeState& state = impl_->node.state();
-  while (!state.settled_news.empty()) impl_->streams.handle_settled(state.now, std::exchange(state.settled_news, {}));
+  while (!state.settled_news.empty())
+    impl_->streams.handle_settled(state.now, std::exchange(state.settled_news, {}));
   Output out;
   std::vector<std::pair<NodeNumber, Bytes>> frames;
   impl_->node.take_frames(frames);
   out.frames.reserve(frames.size());
   for (auto& [to, bytes] : frames) out.frames.push_back({to, std::move(bytes)});
   out.replies.reserve(state.out.replies().size());
-  for (auto& reply : state.out.replies()) out.replies.push_back({{std::move(reply.client)}, std::move(reply.response)});
+  for (auto& reply : state.out.replies())
+    out.replies.push_back({{std::move(reply.client)}, std::move(reply.response)});
   state.out.replies().clear();
   out.next_deadline = state.now.monotonic + region::Node::kTickEvery;
   out.fatal = state.fatal;

@@ -15,7 +15,11 @@ constexpr size_t kInspectElementsMax = 1000;
 bool is_utf8(BytesView bytes) {
   for (size_t i = 0; i < bytes.size();) {
     const auto lead = static_cast<unsigned char>(bytes[i]);
-    const size_t length = lead < 0x80 ? 1 : lead >> 5 == 6 ? 2 : lead >> 4 == 14 ? 3 : lead >> 3 == 30 ? 4 : 0;
+    const size_t length = lead < 0x80       ? 1
+                          : lead >> 5 == 6  ? 2
+                          : lead >> 4 == 14 ? 3
+                          : lead >> 3 == 30 ? 4
+                                            : 0;
     if (length == 0 || i + length > bytes.size()) return false;
     uint32_t code = length == 1 ? lead : lead & (0x7fu >> length);
     for (size_t j = 1; j < length; ++j) {
@@ -35,15 +39,19 @@ std::string base64(BytesView bytes) {
   std::string out;
   for (size_t i = 0; i < bytes.size(); i += 3) {
     uint32_t word = 0;
-    for (size_t j = 0; j < 3; ++j) word = word << 8 | (i + j < bytes.size() ? static_cast<unsigned char>(bytes[i + j]) : 0);
-    for (size_t j = 0; j < 4; ++j) out.push_back(i + j <= bytes.size() ? kDigits[word >> (18 - 6 * j) & 63] : '=');
+    for (size_t j = 0; j < 3; ++j)
+      word = word << 8 | (i + j < bytes.size() ? static_cast<unsigned char>(bytes[i + j]) : 0);
+    for (size_t j = 0; j < 4; ++j)
+      out.push_back(i + j <= bytes.size() ? kDigits[word >> (18 - 6 * j) & 63] : '=');
   }
   return out;
 }
 
 void put_bytes(json& object, const std::string& name, BytesView bytes) {
-  if (is_utf8(bytes)) object[name] = std::string(bytes);
-  else object[name + "_base64"] = base64(bytes);
+  if (is_utf8(bytes))
+    object[name] = std::string(bytes);
+  else
+    object[name + "_base64"] = base64(bytes);
 }
 
 json sibling_json(const crdt::Sibling& sibling) {
@@ -57,7 +65,8 @@ json clock_json(const crdt::DotSet& clock) {
   for (const auto& entry : clock.entries()) {
     std::string counters = entry.base > 0 ? "1-" + std::to_string(entry.base) : "";
     for (const auto& interval : entry.above)
-      counters += (counters.empty() ? "" : ",") + std::to_string(interval.first) + "-" + std::to_string(interval.last);
+      counters += (counters.empty() ? "" : ",") + std::to_string(interval.first) + "-" +
+                  std::to_string(interval.last);
     out[to_string(entry.actor)] = counters;
   }
   return out;
@@ -65,9 +74,12 @@ json clock_json(const crdt::DotSet& clock) {
 
 const char* type_name(crdt::Type type) {
   switch (type) {
-    case crdt::Type::none: return "none";
-    case crdt::Type::string: return "string";
-    case crdt::Type::set: return "set";
+    case crdt::Type::none:
+      return "none";
+    case crdt::Type::string:
+      return "string";
+    case crdt::Type::set:
+      return "set";
   }
   return "none";
 }
@@ -86,12 +98,14 @@ std::string status_json(region::Node& node, const wan::Streams& streams, const s
   const storage::Usage usage = state.store.usage();
   json peers = json::object();
   for (const auto& [number, peer] : state.peers.all())
-    peers[state.name_of(number)] = {{"up", peer.up}, {"vote", peer.vote}, {"start", peer.start}, {"leaving", peer.leaving}};
+    peers[state.name_of(number)] = {
+        {"up", peer.up}, {"vote", peer.vote}, {"start", peer.start}, {"leaving", peer.leaving}};
   json regions = json::object();
   for (const topology::Region& region : state.topology.regions) {
     if (region.id == state.region) continue;
     const auto lag = streams.lag(region.id);
-    const bool connected = std::any_of(region.nodes.begin(), region.nodes.end(), [&](NodeNumber n) { return state.peers.up(n); });
+    const bool connected = std::any_of(region.nodes.begin(), region.nodes.end(),
+                                       [&](NodeNumber n) { return state.peers.up(n); });
     regions[region.name] = {{"connected", connected},
                             {"cut", std::find(cut.begin(), cut.end(), region.id) != cut.end()},
                             {"lag_entries", lag.dots},
@@ -151,15 +165,20 @@ std::string inspect_json(region::Node& node, BytesView key) {
   const crdt::Inspection found = partition->data.inspect(key, kInspectElementsMax);
   out["type"] = type_name(found.type);
   if (found.type == crdt::Type::string) {
-    if (auto shown = partition->data.read(key)) put_bytes(out, "value", shown->value);
-    else out["error"] = shown.error().message;
+    if (auto shown = partition->data.read(key))
+      put_bytes(out, "value", shown->value);
+    else
+      out["error"] = shown.error().message;
   }
   out["siblings"] = json::array();
   for (const auto& sibling : found.siblings) out["siblings"].push_back(sibling_json(sibling));
   out["totals"] = json::array();
   for (const auto& total : found.totals)
-    out["totals"].push_back({{"dot", to_string(total.dot)}, {"started", total.started}, {"sum", total.sum},
-                             {"baseline_counter", total.baseline_counter}, {"baseline", total.baseline}});
+    out["totals"].push_back({{"dot", to_string(total.dot)},
+                             {"started", total.started},
+                             {"sum", total.sum},
+                             {"baseline_counter", total.baseline_counter},
+                             {"baseline", total.baseline}});
   out["elements"] = json::array();
   for (const auto& [element, dots] : found.elements) {
     json item;

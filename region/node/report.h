@@ -1,6 +1,6 @@
 #pragma once
-// What a node tells about itself, as JSON: `atoll status`, `digest` and `inspect` are made of it. Field names are an
-// interface (docs/formats/reports.md).
+// What a node tells about itself, as JSON: `atoll status`, `digest` and `inspect` are made of it. Field names
+// are an interface (docs/formats/reports.md).
 
 #include <string>
 

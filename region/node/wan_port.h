@@ -22,15 +22,21 @@ class WanPort final : public wan::Port {
   bool up(NodeNumber node) const override { return node_.state().peers.up(node); }
   std::vector<PartitionId> coordinated() const override;
   bool coordinates(PartitionId partition) const override;
-  const crdt::DotSet& settled(PartitionId partition) const override { return node_.partition(partition)->settled; }
+  const crdt::DotSet& settled(PartitionId partition) const override {
+    return node_.partition(partition)->settled;
+  }
   std::optional<crdt::Hlc> settled_stamp(PartitionId partition) const override;
-  const storage::Outbox& outbox(PartitionId partition) const override { return node_.partition(partition)->outbox; }
+  const storage::Outbox& outbox(PartitionId partition) const override {
+    return node_.partition(partition)->outbox;
+  }
   bool read(PartitionId partition, const storage::Outbox::Entry& entry, Bytes& delta) const override;
   bool enter(PartitionId partition, BytesView delta) override { return node_.enter(partition, delta); }
   void regions_have(PartitionId partition, crdt::DotSet&& dots) override {
     node_.partition(partition)->regions_have = std::move(dots);
   }
-  void pull(PartitionId partition, NodeNumber from) override { node_.exchanges().want(partition, from, false); }
+  void pull(PartitionId partition, NodeNumber from) override {
+    node_.exchanges().want(partition, from, false);
+  }
   void send(NodeNumber to, BytesView message) override { node_.state().out.send_encoded(to, message); }
   void relay(PartitionId partition, NodeNumber origin, BytesView message) override;
 

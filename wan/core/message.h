@@ -1,6 +1,7 @@
 #pragma once
-// What coordinators of one partition in two regions say to each other (docs/formats/peer.md). Types begin at 32: a frame carries
-// these beside the messages of region/core, which hands them over unread. Views borrow from the frame.
+// What coordinators of one partition in two regions say to each other (docs/formats/peer.md). Types begin at
+// 32: a frame carries these beside the messages of region/core, which hands them over unread. Views borrow
+// from the frame.
 
 #include <vector>
 

@@ -5,16 +5,32 @@ namespace atolldb::wan {
 
 using crdt::encode_typed;
 
-template <typename Io> void fields(Io& io, Open& m) { io(m.partition); }
-template <typename Io> void fields(Io& io, Batch& m) { io(m.partition, m.deltas); }
-template <typename Io> void fields(Io& io, Ack& m) { io(m.partition, m.coordinator, m.settled); }
-template <typename Io> void fields(Io& io, Marker& m) { io(m.partition, m.stamp, m.clock); }
-template <typename Io> void fields(Io& io, Exchange& m) { io(m.partition); }
+template <typename Io>
+void fields(Io& io, Open& m) {
+  io(m.partition);
+}
+template <typename Io>
+void fields(Io& io, Batch& m) {
+  io(m.partition, m.deltas);
+}
+template <typename Io>
+void fields(Io& io, Ack& m) {
+  io(m.partition, m.coordinator, m.settled);
+}
+template <typename Io>
+void fields(Io& io, Marker& m) {
+  io(m.partition, m.stamp, m.clock);
+}
+template <typename Io>
+void fields(Io& io, Exchange& m) {
+  io(m.partition);
+}
 
 namespace {
 constexpr uint8_t type(MessageType t) { return static_cast<uint8_t>(t); }
 
-template <typename Message> Status deliver(crdt::Reader& reader, size_t elements, MessageHandler& handler) {
+template <typename Message>
+Status deliver(crdt::Reader& reader, size_t elements, MessageHandler& handler) {
   Message message;
   if (!crdt::decode_typed(reader, elements, message)) return reader.error("message of another region");
   handler.on(message);
@@ -34,11 +50,16 @@ Status dispatch(BytesView message, MessageHandler& handler) {
   const uint64_t number = reader.uint(255);
   if (!reader.ok()) return reader.error("message of another region");
   switch (static_cast<MessageType>(number)) {
-    case MessageType::open: return deliver<Open>(reader, elements, handler);
-    case MessageType::batch: return deliver<Batch>(reader, elements, handler);
-    case MessageType::ack: return deliver<Ack>(reader, elements, handler);
-    case MessageType::marker: return deliver<Marker>(reader, elements, handler);
-    case MessageType::exchange: return deliver<Exchange>(reader, elements, handler);
+    case MessageType::open:
+      return deliver<Open>(reader, elements, handler);
+    case MessageType::batch:
+      return deliver<Batch>(reader, elements, handler);
+    case MessageType::ack:
+      return deliver<Ack>(reader, elements, handler);
+    case MessageType::marker:
+      return deliver<Marker>(reader, elements, handler);
+    case MessageType::exchange:
+      return deliver<Exchange>(reader, elements, handler);
   }
   return ok();
 }

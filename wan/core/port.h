@@ -1,5 +1,6 @@
 #pragma once
-// What the streams between regions need of the node they run in. region/node implements it over region/core; tests over maps.
+// What the streams between regions need of the node they run in. region/node implements it over region/core;
+// tests over maps.
 
 #include <optional>
 #include <vector>

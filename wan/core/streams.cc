@@ -40,7 +40,8 @@ Streams::Sending& Streams::sending(PartitionId partition, RegionId region) {
   return sending_.emplace(Key{partition, region}, Sending(ours)).first->second;
 }
 
-std::optional<NodeNumber> Streams::choose_target(PartitionId partition, RegionId region, Sending& sending) const {
+std::optional<NodeNumber> Streams::choose_target(PartitionId partition, RegionId region,
+                                                 Sending& sending) const {
   const auto& replicas = port_.replicas(region, partition);
   for (size_t i = 0; i < replicas.size(); ++i) {
     const NodeNumber node = replicas[(sending.rotation + i) % replicas.size()];
@@ -87,7 +88,8 @@ void Streams::update_regions_have(PartitionId partition) {
 void Streams::ask_for_exchange(PartitionId partition, Sending& sending) {
   if (now_.monotonic - sending.exchange_asked < kExchangeEvery) return;
   sending.exchange_asked = now_.monotonic;
-  const crdt::DotSet lacks = crdt::minus(of_region(port_.settled(partition), port_.region()), sending.stream.acked());
+  const crdt::DotSet lacks =
+      crdt::minus(of_region(port_.settled(partition), port_.region()), sending.stream.acked());
   if (lacks.empty() || port_.outbox(partition).dots().covers(lacks)) return;
   send(sending.target, Exchange{partition});
 }
@@ -98,7 +100,9 @@ void Streams::pump(PartitionId partition, Sending& sending) {
   const auto& outbox = port_.outbox(partition);
   for (;;) {
     std::vector<uint64_t> sequences;
-    sending.stream.take(now_.monotonic, outbox, kBatchBytes, [&](const auto& entry) { return settled.contains(entry.dot); }, sequences);
+    sending.stream.take(
+        now_.monotonic, outbox, kBatchBytes, [&](const auto& entry) { return settled.contains(entry.dot); },
+        sequences);
     if (sequences.empty()) return;
     std::vector<Bytes> deltas;
     deltas.reserve(sequences.size());
@@ -142,7 +146,8 @@ void Streams::handle_settled(Now now, const std::set<PartitionId>& partitions) {
     if (!port_.coordinates(partition)) continue;
     for (const RegionId region : port_.regions())
       if (region != port_.region()) pump(partition, sending(partition, region));
-    for (auto at = receiving_.lower_bound({partition, RegionId{0}}); at != receiving_.end() && at->first.first == partition; ++at)
+    for (auto at = receiving_.lower_bound({partition, RegionId{0}});
+         at != receiving_.end() && at->first.first == partition; ++at)
       at->second.ack_due = true;
   }
 }
@@ -214,7 +219,8 @@ Streams::Lag Streams::lag(RegionId region) const {
     lag.dots += crdt::minus(ours, at->second.stream.acked()).size();
     const auto received = receiving_.find({partition, region});
     if (received == receiving_.end() || received->second.covered_stamp == crdt::Hlc{}) continue;
-    lag.behind_ms = std::max(lag.behind_ms, received->second.marker_stamp.wall_ms() - received->second.covered_stamp.wall_ms());
+    lag.behind_ms = std::max(
+        lag.behind_ms, received->second.marker_stamp.wall_ms() - received->second.covered_stamp.wall_ms());
   }
   return lag;
 }

@@ -8,9 +8,10 @@
 //                                    <------    Ack(p, ...)           every now and then
 //   Marker(p, stamp, clock)          ------>    "up to this stamp I have seen all of A"
 //
-// Acknowledgements are clocks: a new coordinator on either side opens the stream again and goes on from what the other side
-// says it has. A message that reaches the wrong node of a region is passed on inside that region, once. What has left the
-// outbox is repaired by a complete exchange, which the sender asks for. Nothing here is durable: it can all be asked again.
+// Acknowledgements are clocks: a new coordinator on either side opens the stream again and goes on from what
+// the other side says it has. A message that reaches the wrong node of a region is passed on inside that
+// region, once. What has left the outbox is repaired by a complete exchange, which the sender asks for.
+// Nothing here is durable: it can all be asked again.
 
 #include <map>
 #include <set>
@@ -23,9 +24,10 @@ namespace atolldb::wan {
 
 class Streams final : private MessageHandler {
  public:
-  static constexpr Duration kTickEvery = Duration::millis(20);   // acknowledgements leave this often
+  static constexpr Duration kTickEvery = Duration::millis(20);  // acknowledgements leave this often
   static constexpr Duration kOpenEvery = Duration::millis(1000);
-  static constexpr Duration kPatience = Duration::seconds(3);    // above every round trip on earth with its queues
+  static constexpr Duration kPatience =
+      Duration::seconds(3);  // above every round trip on earth with its queues
   static constexpr Duration kMarkerEvery = Duration::millis(1000);
   static constexpr Duration kExchangeEvery = Duration::seconds(2);
   static constexpr size_t kBatchBytes = 512u << 10;
@@ -40,8 +42,9 @@ class Streams final : private MessageHandler {
   struct Lag {
     uint64_t partitions_open = 0;  // streams that the other side has answered, of those that this node sends
     uint64_t partitions = 0;
-    uint64_t dots = 0;             // settled here and not acknowledged over there
-    uint64_t behind_ms = 0;        // how far the newest marker heard is ahead of the newest one that is covered here
+    uint64_t dots = 0;  // settled here and not acknowledged over there
+    uint64_t behind_ms =
+        0;  // how far the newest marker heard is ahead of the newest one that is covered here
   };
   Lag lag(RegionId region) const;
 
@@ -60,9 +63,9 @@ class Streams final : private MessageHandler {
   struct Receiving {
     NodeNumber sender{};
     bool ack_due = false;
-    crdt::Hlc marker_stamp;      // the newest marker heard
+    crdt::Hlc marker_stamp;  // the newest marker heard
     crdt::DotSet marker_clock;
-    crdt::Hlc covered_stamp;     // the newest that this region's settled clock covers
+    crdt::Hlc covered_stamp;  // the newest that this region's settled clock covers
   };
   using Key = std::pair<PartitionId, RegionId>;
 
@@ -89,7 +92,7 @@ class Streams final : private MessageHandler {
 
   Port& port_;
   Now now_;
-  NodeNumber from_{};       // of the message that is being handled
+  NodeNumber from_{};  // of the message that is being handled
   BytesView message_;
   Instant next_tick_;
   std::map<Key, Sending> sending_;
