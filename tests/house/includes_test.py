@@ -27,7 +27,6 @@ ROOMS = {
 
 # Library header -> files that may include it. Tests and benchmarks may include any.
 LIBRARIES = [
-    (r"msgpack", r"crdt/wire\.(h|cc)|.*codec\.cc"),
     (r"lmdb\.h", r"storage/row_table\.cc"),
     (r"toml\+\+", r"topology/document\.cc"),
     (r"spdlog|fmt/", r"(wan|region)/io/.*|tools/.*"),
@@ -35,7 +34,7 @@ LIBRARIES = [
     (r"openssl", r"(wan|region)/io/.*|tools/.*"),
     (r"CLI/", r"(region/io|tools)/.*"),
     (r"nlohmann", r"(region/io|client|tools)/.*"),
-    (r"catch2|rapidcheck", r"(?!)"),
+    (r"catch2|rapidcheck|msgpack", r"(?!)"),
 ]
 
 # Protocol logic owns no thread, socket, file, clock or dice.
