@@ -13,8 +13,8 @@ ATOLL = os.path.abspath(sys.argv.pop(1))
 EXAMPLE = "docs/examples/three-regions.toml"
 
 
-def atoll(*args):
-    done = subprocess.run([ATOLL, *args], capture_output=True, text=True, timeout=60)
+def atoll(*args, environment=None):
+    done = subprocess.run([ATOLL, *args], capture_output=True, text=True, timeout=60, env=environment)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -34,6 +34,13 @@ class Check(unittest.TestCase):
         for region in report["regions"]:
             self.assertEqual(sum(node["first_of_partitions"] for node in region["nodes"]), 256)
             self.assertEqual(sum(node["replica_of_partitions"] for node in region["nodes"]), 3 * 256)
+
+    def test_the_environment_names_the_file_unless_the_command_line_does(self):
+        with_file = dict(os.environ, ATOLL_TOPOLOGY=EXAMPLE)
+        self.assertEqual(atoll("topology", "check", environment=with_file)[0], 0)
+        status, _, err = atoll("topology", "check", "-t", "no-such.toml", environment=with_file)
+        self.assertEqual(status, 1)
+        self.assertIn("no-such.toml: cannot read", err)
 
     def test_wrong_file_names_the_place(self):
         with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:

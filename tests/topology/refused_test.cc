@@ -282,6 +282,12 @@ TEST_CASE("refused topology: parts missing, the first one named", "[topology][G1
                 "t.toml:1:1: found no [[region]], expected at least one region");
 }
 
+TEST_CASE("refused topology: two unknown keys, the first in the file's order named", "[topology][G10]") {
+  check_refused(
+      small_with("0e0f\"\n", "0e0f\"\nzz = 1\naa = 2\n"),
+      "t.toml:4:1: found unknown key \"zz\" in [cluster], expected name, seed, partitions or strict_disks");
+}
+
 TEST_CASE("refused topology: a key used by two nodes, the first one's line named", "[topology][G10]") {
   const std::string text(kSmall);
   const auto key_at = [&](size_t from) { return text.find("public_key", from); };

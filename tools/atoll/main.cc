@@ -1,6 +1,7 @@
 // The `atoll` command: reads the command line and hands over to one subcommand.
 
 #include <CLI/CLI.hpp>
+#include <cstdlib>
 #include <iostream>
 #include <string>
 #include <vector>
@@ -11,7 +12,9 @@
 namespace atolldb::tools {
 
 void add_common_options(CLI::App& command, Globals& globals) {
-  command.add_option("-t,--topology", globals.topology_file, "the cluster's topology file")
+  command
+      .add_option("-t,--topology", globals.topology_file,
+                  "the cluster's topology file; without it the one that ATOLL_TOPOLOGY names")
       ->capture_default_str();
   command.add_flag("--json", globals.json, "print JSON instead of a table");
 }
@@ -74,6 +77,8 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", "atoll " ATOLL_VERSION);
   app.set_help_all_flag("--help-all", "print the help of every subcommand");
   Globals globals;
+  if (const char* file = std::getenv("ATOLL_TOPOLOGY"); file != nullptr && *file != '\0')
+    globals.topology_file = file;
   register_all(app, globals);
   try {
     app.parse(argc, argv);
