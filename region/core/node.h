@@ -38,6 +38,7 @@ class Node final : private MessageHandler {
   void begin_drain(Now now);
   bool drained() const;
 
+  Instant next_deadline() const { return next_tick_; }
   void set_now(Now now) { state_.now = now; }
   void take_frames(std::vector<std::pair<NodeNumber, Bytes>>& out);
 

@@ -1,0 +1,127 @@
+// Whole clusters in one thread: what a user sees of quorums, takeovers, regions that die and come back.
+
+#include <catch2/catch.hpp>
+
+#include "tests/region/world.h"
+
+using namespace atolldb;
+using atolldb::testing::World;
+using atolldb::testing::WorldOptions;
+using region::Outcome;
+
+namespace {
+void start(World& world) {
+  world.start_all();
+  if (!world.run_until([&] { return world.serving(); })) {
+    for (const auto& line : world.lines()) UNSCOPED_INFO(line);
+    FAIL("the cluster does not serve");
+  }
+}
+void require_converged(World& world, Duration limit = Duration::seconds(60)) {
+  if (world.run_until([&] { return world.converged(); }, limit)) return;
+  for (const auto& line : world.lines()) UNSCOPED_INFO(line);
+  for (const NodeNumber node : world.all())
+    if (world.running(node))
+      UNSCOPED_INFO(world.report(node, region::Op::status) << "\n" << world.report(node, region::Op::digest));
+  FAIL("the cluster does not converge");
+}
+}  // namespace
+
+TEST_CASE("cluster: writes in one region are read in all", "[region][wan]") {
+  World world({});
+  start(world);
+  REQUIRE(world.set(world.node(0, 0), "name", "ada").outcome == Outcome::done);
+  for (int i = 0; i < 5; ++i)
+    REQUIRE(world.add(world.node(1, 2), "hits", 2).value == std::to_string(2 * (i + 1)));
+  require_converged(world);
+  for (const NodeNumber node : world.all()) {
+    CHECK(world.get(node, "name").value == "ada");
+    CHECK(world.get(node, "hits").value == "10");
+    CHECK_FALSE(world.get(node, "nothing").found);
+  }
+}
+
+TEST_CASE("cluster: one node of a region dies, the region serves on and every acknowledged write is there",
+          "[region]") {
+  for (uint32_t victim = 0; victim < 3; ++victim) {
+    WorldOptions options;
+    options.regions = 1;
+    options.seed = victim + 1;
+    World world(options);
+    start(world);
+    std::map<Bytes, Bytes> written;
+    const auto write = [&](int i) {
+      const Bytes key = "k" + std::to_string(i), value = "v" + std::to_string(i);
+      if (world.set(world.node(0, (victim + 1) % 3), key, value).outcome == Outcome::done)
+        written[key] = value;
+    };
+    for (int i = 0; i < 40; ++i) write(i);
+    world.kill(world.node(0, victim));
+    for (int i = 40; i < 80; ++i) write(i);
+    CHECK(written.size() >= 60);
+    world.start(world.node(0, victim));
+    REQUIRE(world.run_until([&] { return world.serving(); }));
+    for (const auto& [key, value] : written) CHECK(world.get(world.node(0, victim), key).value == value);
+    require_converged(world);
+  }
+}
+
+TEST_CASE("cluster: a region is cut off and heals, both sides keep their writes", "[wan]") {
+  World world({});
+  start(world);
+  REQUIRE(world.set(world.node(0, 0), "both", "before").outcome == Outcome::done);
+  require_converged(world);
+  world.cut_regions(RegionId{0}, RegionId{1});
+  world.cut_regions(RegionId{0}, RegionId{2});
+  REQUIRE(world.set(world.node(0, 1), "both", "left").outcome == Outcome::done);
+  REQUIRE(world.set(world.node(1, 1), "both", "right").outcome == Outcome::done);
+  for (int i = 0; i < 100; ++i) {
+    REQUIRE(world.add(world.node(i % 2, i % 3), "sum", 1).outcome == Outcome::done);
+    REQUIRE(world.set(world.node(i % 3, i % 3), "k" + std::to_string(i), "v").outcome == Outcome::done);
+  }
+  world.run_for(Duration::seconds(60));
+  world.heal();
+  require_converged(world);
+  for (const NodeNumber node : world.all()) CHECK(world.get(node, "sum").value == "100");
+  CHECK(world.get(world.node(2, 0), "both").hidden == 1);
+}
+
+TEST_CASE("cluster: a whole region dies for long, its outbox is cut, an exchange brings everything",
+          "[wan]") {
+  WorldOptions options;
+  options.memtable_bytes = 16u << 10;
+  options.log_bytes_max = 64u << 10;
+  World world(options);
+  start(world);
+  for (int i = 0; i < 100; ++i)
+    REQUIRE(world.set(world.node(i % 3, 0), "k" + std::to_string(i), Bytes(100, 'a')).outcome ==
+            Outcome::done);
+  require_converged(world);
+  for (uint32_t j = 0; j < 3; ++j) world.kill(world.node(2, j));
+  for (int i = 0; i < 600; ++i)
+    REQUIRE(world.set(world.node(i % 2, 0), "k" + std::to_string(i), Bytes(200, 'b')).outcome ==
+            Outcome::done);
+  world.run_for(Duration::seconds(5));
+  for (uint32_t j = 0; j < 3; ++j) world.start(world.node(2, j));
+  require_converged(world, Duration::seconds(120));
+  for (int i = 0; i < 600; i += 7)
+    CHECK(world.get(world.node(2, i % 3), "k" + std::to_string(i)).value == Bytes(200, 'b'));
+}
+
+TEST_CASE("cluster: a disk is lost, the node regains its memory and then votes", "[region]") {
+  WorldOptions options;
+  options.regions = 1;
+  World world(options);
+  start(world);
+  for (int i = 0; i < 50; ++i)
+    REQUIRE(world.set(world.node(0, 0), "k" + std::to_string(i), "v").outcome == Outcome::done);
+  world.kill(world.node(0, 1));
+  world.wipe(world.node(0, 1));
+  for (int i = 50; i < 100; ++i)
+    REQUIRE(world.set(world.node(0, 0), "k" + std::to_string(i), "v").outcome == Outcome::done);
+  world.start(world.node(0, 1));
+  REQUIRE(world.run_until([&] { return world.serving(); }));
+  require_converged(world);
+  world.kill(world.node(0, 0));
+  for (int i = 0; i < 100; ++i) CHECK(world.get(world.node(0, 1), "k" + std::to_string(i)).value == "v");
+}
