@@ -26,7 +26,8 @@ new_log() {
 # Prints the last "[n/m]" that a build wrote to LOG, over and over, on one line of the terminal.
 show_progress() {
   local log=$1 name=$2 at
-  while sleep 1; do
+  # It ends with its script, however that ends: Ctrl-C does not reach what runs in the background.
+  while sleep 1 && kill -0 "$$" 2>/dev/null; do
     at="$(tail -c 4000 "$log" 2>/dev/null | grep -o '^\[[0-9]*/[0-9]*\]' | tail -n 1 || true)"
     printf '\r==> %s %s' "$name" "$at"
   done
