@@ -43,9 +43,11 @@ struct Group {
 std::vector<Replica> ask_replicas(Client& client, const Topology& topology, const std::string& key) {
   const PartitionId partition = topology.placement.place(key).partition;
   std::vector<NodeNumber> nodes;
-  for (const topology::Region& region : topology.regions)
-    for (const NodeNumber node : topology::Ring(topology, region.id).replicas(partition))
-      nodes.push_back(node);
+  for (const topology::Region& region : topology.regions) {
+    const topology::Ring ring(topology, region.id);
+    const std::vector<NodeNumber>& replicas = ring.replicas(partition);
+    nodes.insert(nodes.end(), replicas.begin(), replicas.end());
+  }
   region::Request request;
   request.op = region::Op::inspect;
   request.key = key;

@@ -5,9 +5,9 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <charconv>
 #include <iostream>
 #include <iterator>
-#include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -149,6 +149,16 @@ int run_smembers(Client& client, const Globals& globals, const KeyArgs& args) {
   return tell("smembers", globals, args.key, reply, {{text ? "members" : "members_base64", members}}, "");
 }
 
+// Throws CLI::ValidationError. The least number is left out: decr negates.
+int64_t parse_amount(const std::string& text) {
+  int64_t amount = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), amount);
+  if (error != std::errc() || end != text.data() + text.size() || amount == INT64_MIN)
+    throw CLI::ValidationError("amount",
+                               "found \"" + text + "\", expected a number from -(2^63-1) to 2^63-1");
+  return amount;
+}
+
 using Runner = std::function<int(Client&, const Globals&, const KeyArgs&)>;
 
 // A subcommand whose callback connects and runs.
@@ -194,12 +204,11 @@ void register_counters(CLI::App& app, Globals& globals) {
                   [](Client& client, const Globals& g, const KeyArgs& args) {
                     return run_add("decr", client, g, args, -args.amount);
                   });
-  constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
   const auto add_amount = [](CLI::App& command, KeyArgs& args) {
     command.add_option("key", args.key, "the key")->required();
-    command.add_option("amount", args.amount, "how much; write -- before a negative one")
-        ->check(CLI::Range(-kMax, kMax))
-        ->capture_default_str();
+    command.add_option_function<std::string>(
+        "amount", [&args](const std::string& text) { args.amount = parse_amount(text); },
+        "how much (default 1); write -- before a negative one");
   };
   add_amount(incr_command, *incr);
   add_amount(decr_command, *decr);

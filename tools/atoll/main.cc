@@ -28,6 +28,7 @@ void register_all(CLI::App& app, Globals& globals) {
   register_cluster(app, globals);
   register_topology(app, globals);
   register_dev(app, globals);
+  register_bench(app, globals);
   register_drill(app, globals);
 }
 
