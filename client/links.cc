@@ -142,14 +142,14 @@ void Links::collect(int wake_fd) {
   }
 }
 
-void Links::poll(int wake_fd, Duration timeout, Handler& handler) {
+bool Links::poll(int wake_fd, Duration timeout, Handler& handler) {
   for (const uint32_t index : std::exchange(failed_, {}))
     lose(LinkId{index}, std::string(links_[index].failed), handler);
   collect(wake_fd);
   const std::vector<zmq_pollitem_t>& items = poll_set_->items;
   const int64_t wait_ms = std::clamp<int64_t>((timeout.ns + 999'999) / 1'000'000, 0, 60'000);
   if (zmq_poll(poll_set_->items.data(), static_cast<int>(items.size()), static_cast<long>(wait_ms)) <= 0)
-    return;
+    return false;
   const std::vector<uint32_t> polled = open_;
   for (size_t i = 0; i < polled.size(); ++i) {
     const LinkId id{polled[i]};
@@ -162,6 +162,7 @@ void Links::poll(int wake_fd, Duration timeout, Handler& handler) {
     }
     if (monitor & ZMQ_POLLIN) read_monitor(id, handler);
   }
+  return (items[0].revents & ZMQ_POLLIN) != 0;
 }
 
 void Links::read_frames(LinkId id, Handler& handler) {

@@ -40,8 +40,8 @@ class Links {
   bool stuck(LinkId link) const;
 
   // Waits until something happens, `wake_fd` is readable or `timeout` has passed, and hands out all that has
-  // arrived.
-  void poll(int wake_fd, Duration timeout, Handler& handler);
+  // arrived. True: `wake_fd` is readable.
+  bool poll(int wake_fd, Duration timeout, Handler& handler);
 
  private:
   struct Link {

@@ -145,11 +145,10 @@ void Loop::run() {
       const std::lock_guard lock(mutex_);
       news = !inbox_.empty() || !regions_.empty();
     }
-    links_.poll(wake_fd_, news ? Duration{} : idle_time(), *this);
+    const bool woken = links_.poll(wake_fd_, news ? Duration{} : idle_time(), *this);
     idle_ = false;
-    uint64_t ignored = 0;
-    while (read(wake_fd_, &ignored, sizeof ignored) > 0) {
-    }
+    uint64_t wakes = 0;
+    if (woken) ensure(read(wake_fd_, &wakes, sizeof wakes) == sizeof wakes, "the eventfd was readable");
   }
   take_inbox();
   core_.close();
