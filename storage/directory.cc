@@ -118,7 +118,9 @@ Status Directory::check_unused() const {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(path_, error)) {
     const std::string name = entry.path().filename().string();
-    const bool ours = name == "log" || name == "rows" || name == "identity.new";
+    const bool ours = name == "log" || name == "rows" || name == "identity.new" ||
+                      // What a node's directory holds beside the store: its key, and its process' files.
+                      name == "node.key" || name == "pid" || name == "log.txt";
     if (!ours)
       return {Errc::refused, "the directory " + path_ + " is not empty and has no identity (it contains " +
                                  name +

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "region/core/request_codec.h"
+#include "region/io/log_line.h"
 #include "wan/io/socket_options.h"
 #include "wan/io/zmq_message.h"
 
@@ -113,8 +114,9 @@ void ClientServer::take_frame(Instant now, Bytes&& route, BytesView frame, bool 
   ++stats_.refused_frames;
   queue(client, rejected(0, node_.number, decoded.error().code, decoded.error().message));
   if (const auto held_back = refused_log_.allow(now))
-    log_.write(LogLevel::warn, "client frame refused node=" + node_.name + " reason=\"" +
-                                   decoded.error().message + "\" held_back=" + std::to_string(*held_back));
+    log_.write(LogLevel::warn, "client frame refused node=" + node_.name +
+                                   log_field("reason", decoded.error().message) +
+                                   " held_back=" + std::to_string(*held_back));
 }
 
 void ClientServer::accept(uint32_t number, Request&& request, std::vector<Accepted>& requests) {

@@ -1,5 +1,7 @@
 #pragma once
-// The form of a log line: a fixed phrase, then key=value fields; values with blanks stand in double quotes.
+// The form of a log line: a fixed phrase, then key=value fields. Values with blanks or quotes stand in double
+// quotes, with
+// \" and \\ and \n inside.
 
 #include <string>
 #include <string_view>
@@ -7,6 +9,9 @@
 #include <vector>
 
 namespace atolldb::region {
+
+// " key=value" for the end of a line, quoted where it needs to be.
+std::string log_field(std::string_view key, std::string_view value);
 
 struct LogLine {
   std::string phrase;

@@ -38,6 +38,11 @@ class TestClient {
   }
   void send(const std::vector<Request>& requests) { send({encode_requests(requests)}); }
 
+  // For something to arrive, a few milliseconds at most.
+  void wait() {
+    zmq_pollitem_t item{socket_, 0, ZMQ_POLLIN, 0};
+    zmq_poll(&item, 1, 5);
+  }
   // Appends what has arrived to `responses` and counts the frames.
   void take() {
     for (wan::Message part; part.receive(socket_); ++frames) {

@@ -70,17 +70,20 @@ std::string CapturingLog::all() const {
 
 Cluster::Cluster(const std::vector<int>& nodes_in_region) {
   topology.cluster = "test";
+  topology.placement = {{1, 2}, 16};
   uint16_t number = 0;
   for (size_t r = 0; r < nodes_in_region.size(); ++r) {
     topology::Region region;
     region.name = std::string(1, static_cast<char>('a' + r));
     region.id = RegionId{static_cast<uint16_t>(r)};
+    region.n = region.r = region.w = 1;
     for (int i = 1; i <= nodes_in_region[r]; ++i) {
       topology::Node node;
       node.number = NodeNumber{++number};
       node.name = region.name + "-" + std::to_string(i);
       node.region = region.id;
-      node.peer = {"127.0.0.1", free_port()};
+      for (auto* address : {&node.resp, &node.http, &node.peer, &node.client})
+        *address = {"127.0.0.1", free_port()};
       node.client = {"127.0.0.1", free_port()};
       node.public_key = (keys[node.number] = make_keys()).public_key;
       region.nodes.push_back(node.number);
