@@ -160,7 +160,11 @@ void World::deliver(Site& site, const Action& action) {
   for (size_t i = 1; i < action.deltas.size(); ++i) delta = coalesce(delta, deltas_[action.deltas[i]].delta);
   const bool fresh = !site.replica.clock().covers(delta.dots);
   if (site.replica.apply(through_the_wire(delta)) != fresh) fail("apply() does not say what it did");
-  for (const size_t i : action.deltas) site.facts.insert(deltas_[i].facts.begin(), deltas_[i].facts.end());
+  for (const size_t i : action.deltas)
+    for (const auto& [dot, unit] : deltas_[i].facts) {
+      site.facts.emplace(dot, unit);  // the clock has it now: what was gone stays so
+      if (site.arrived.contains({dot, unit.void_in()})) site.facts.emplace(dot, unit.void_in());
+    }
 }
 
 void World::remember_context(Site& site, const std::string& key) {
@@ -197,23 +201,31 @@ std::map<Bytes, Unit> World::places(const Site& site) const {
   return out;
 }
 
-void World::learn_unit(Facts& into, const Site& sender, const Unit& unit) const {
+bool World::has_record(const Site& site, const Unit& journal) const {
+  return site.rows.rows.contains(
+      row_key(key_prefix(placement_.place(journal.key), journal.key), journal_row(journal.loser)));
+}
+
+void World::learn_unit(Site& site, const Site& sender, const Unit& unit) const {
   const auto belongs = [&](const Unit& u) {
     if (u.key != unit.key || u.kind == 'h') return false;
-    return unit.kind == 'e' ? u.kind == 'e' && u.element == unit.element : u.kind != 'e';
+    if (unit.kind == 'e') return u.kind == 'e' && u.element == unit.element;
+    // Of a record that neither holds any more nothing is said.
+    return u.kind != 'e' && (u.kind != 'j' || has_record(site, u) || has_record(sender, u));
   };
   for (const auto& fact : sender.facts)
-    if (belongs(fact.second)) into.insert(fact);
+    if (belongs(fact.second) && !site.arrived.contains({fact.first, fact.second.void_in()}))
+      site.facts.insert(fact);
   const Unit header = header_unit(unit.key);
   if (unit.kind == 'e') {
-    for (const Dot& d : oracle_.dead(sender.facts, unit)) into.emplace(d, unit.void_in());
+    for (const Dot& d : oracle_.dead(sender.facts, unit)) site.facts.emplace(d, unit.void_in());
     return;
   }
   // A header brings what its sender's clock does not cover; of the rest the elements speak.
   const Bytes key = row_key(key_prefix(placement_.place(unit.key), unit.key), header_row());
   const DotSet context = row_at(sender.rows, key, header_row()).context;
   for (const Dot& d : oracle_.dead(sender.facts, header))
-    if (context.contains(d)) into.emplace(d, header.void_in());
+    if (context.contains(d)) site.facts.emplace(d, header.void_in());
 }
 
 // One key's unit and perhaps an element, picked among those the sender has; the sender's rows as a scan of
@@ -232,14 +244,14 @@ bool World::repair(Site& site, Site& sender, const Action& action) {
   const Units decoded = *decode_units(units);
   if (decoded.keys.empty()) return false;
   const std::map<Bytes, Unit> sent = places(sender), own = places(site);
-  if (!site.replica.repair(units)) fail("a repair's units do not decode");
   for (const KeyUnits& key : decoded.keys) {
     const Unit unit = string_unit(key.key);
-    if (sent.contains(place_of(unit)) || own.contains(place_of(unit))) learn_unit(site.facts, sender, unit);
+    if (sent.contains(place_of(unit)) || own.contains(place_of(unit))) learn_unit(site, sender, unit);
     for (const NamedRow& row : key.elements)
       for (const char* element : {"a", "b", "c"})
-        if (element_row(element) == row.name) learn_unit(site.facts, sender, element_unit(key.key, element));
+        if (element_row(element) == row.name) learn_unit(site, sender, element_unit(key.key, element));
   }
+  if (!site.replica.repair(units)) fail("a repair's units do not decode");
   return true;
 }
 
@@ -263,9 +275,10 @@ void World::learn_range(Site& site, const Site& sender, const Bytes& cursor, con
   site.pull_clock.each([&](const Dot& d) {
     for (const Unit& u : oracle_.ops.at(d).units) {
       const Bytes place = place_of(u);
-      if (u.kind != 'h' && in_range(place) && !units.contains(place)) {
-        site.facts.emplace(d, u);
-        site.facts.emplace(d, u.void_in());
+      const bool held = u.kind == 'j' ? has_record(site, u) || has_record(sender, u) : units.contains(place);
+      if (u.kind != 'h' && in_range(place) && !held) {
+        site.arrived.emplace(d, u);
+        site.arrived.emplace(d, u.void_in());
       }
     }
     return true;
@@ -275,12 +288,12 @@ void World::learn_range(Site& site, const Site& sender, const Bytes& cursor, con
     if (!in_range(place)) continue;
     if (unit.kind == 'e' && brought.insert(unit.key).second &&
         units.contains(place_of(string_unit(unit.key))))
-      learn_unit(site.facts, sender, string_unit(unit.key));
-    learn_unit(site.facts, sender, unit);
+      learn_unit(site, sender, string_unit(unit.key));
+    learn_unit(site, sender, unit);
   }
   // A range that begins inside a key brings its unit along, whether or not elements follow.
   if (const auto at = parse_row_key(cursor); at && units.contains(Bytes(at->prefix)))
-    learn_unit(site.facts, sender, string_unit(std::string(at->key)));
+    learn_unit(site, sender, string_unit(std::string(at->key)));
 }
 
 bool World::pull(size_t at, size_t bytes_max) {
@@ -295,6 +308,8 @@ bool World::pull(size_t at, size_t bytes_max) {
   if (*last != chunk.next.empty()) fail("receive() does not say whether it was the last");
   if (!*last) return true;
   sender.replica.end_scan(site.scan);
+  site.facts.merge(site.arrived);
+  site.arrived.clear();
   site.pull_clock.each([&](const Dot& d) {
     for (const Unit& u : oracle_.ops.at(d).units)
       if (u.kind == 'h') site.facts.emplace(d, u);
@@ -309,6 +324,7 @@ void World::stop_exchanges(size_t at) {
     if (!site.replica.pulling() || (i != at && site.sender != at)) continue;
     sites_[site.sender]->replica.end_scan(site.scan);
     site.replica.abandon_pull();
+    site.arrived.clear();
   }
 }
 
@@ -362,9 +378,15 @@ std::string World::expected(const Facts& facts) const {
   return out.str();
 }
 
+Facts World::visible(const Site& site) const {
+  Facts out = site.facts;
+  out.insert(site.arrived.begin(), site.arrived.end());
+  return out;
+}
+
 void World::check(size_t at) const {
   const Site& site = *sites_[at];
-  const std::string got = view(site), want = expected(site.facts);
+  const std::string got = view(site), want = expected(visible(site));
   if (got != want) fail("replica " + std::to_string(at) + " shows\n" + got + "expected\n" + want);
   Digest root, leaf;
   for (const auto& [key, bytes] : site.rows.rows) {
@@ -377,7 +399,8 @@ void World::check(size_t at) const {
   for (uint32_t i = 0; i < kTreeLeaves; ++i) leaf += site.replica.leaf(i);
   if (!(root == site.replica.digest()) || !(leaf == root)) fail("the digest does not follow its rows");
   for (const auto& other : sites_) {
-    if (other.get() == &site || other->replica.clock() != site.replica.clock() || other->facts != site.facts)
+    if (other.get() == &site || other->replica.pulling() || site.replica.pulling() ||
+        other->replica.clock() != site.replica.clock() || other->facts != site.facts)
       continue;
     if (!(other->replica.digest() == site.replica.digest()))
       fail("equal clocks and knowledge, different digests");

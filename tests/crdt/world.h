@@ -55,7 +55,9 @@ class World {
     uint64_t skew = 0;
     Replica replica;
     Facts facts;
-    // As receiver of an exchange:
+    // As receiver of an exchange. What is known only because a range arrived with nothing in it is forgotten
+    // when the exchange breaks off, and is no part of what a write of this replica has seen.
+    Facts arrived;
     size_t sender = 0;
     uint64_t scan = 0;
     DotSet pull_clock;
@@ -83,11 +85,13 @@ class World {
   void stop_exchanges(size_t at);
   void restart(Site& site);
 
-  // Facts that one unit brings from a sender to a receiver.
-  void learn_unit(Facts& into, const Site& sender, const Unit& unit) const;
+  // Facts that one unit brings from a sender to a receiver. Called before the receiver's rows change.
+  void learn_unit(Site& site, const Site& sender, const Unit& unit) const;
+  bool has_record(const Site& site, const Unit& journal) const;
   void learn_range(Site& site, const Site& sender, const Bytes& cursor, const Bytes& next);
   std::map<Bytes, Unit> places(const Site& site) const;
   Bytes place_of(const Unit& unit) const;
+  Facts visible(const Site& site) const;
 
   void check(size_t at) const;
   std::string view(const Site& site) const;
