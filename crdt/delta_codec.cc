@@ -41,7 +41,6 @@ void read_id(Reader& reader, RowName& name) {
   const BytesView id = reader.bin();
   if (id.size() != size) return reader.fail("a row's id of another size than its tag asks for");
   std::copy(id.begin(), id.end(), name.id.begin());
-  if (name.tag == RowTag::journal && loser_of(name).counter == 0) reader.fail("a dot's counter begins at 1");
 }
 
 // An element part's live list comes after its id, so the id is taken from the element where it was left out.

@@ -34,6 +34,32 @@ Digest read_digest(Reader& reader) {
   return out;
 }
 
+void read_leaves(Reader& reader, std::vector<Digest>& leaves) {
+  const size_t fields = reader.array();
+  if (fields % 2 != 0) reader.fail("a leaf has two fields");
+  for (size_t i = 0, next = 0; i < fields && reader.ok(); i += 2) {
+    const uint64_t leaf = reader.uint(kTreeLeaves - 1);
+    if (leaf < next) reader.fail("leaves out of order");
+    leaves[leaf] = read_digest(reader);
+    if (leaves[leaf] == Digest{}) reader.fail("an empty leaf is left out");
+    next = leaf + 1;
+  }
+}
+
+void read_waiting(Reader& reader, PartitionId partition, WaitingRows& waiting) {
+  const size_t fields = reader.array();
+  if (fields % 2 != 0) reader.fail("a waiting row has two fields");
+  Bytes previous;
+  for (size_t i = 0; i < fields && reader.ok(); i += 2) {
+    Bytes key(reader.bin());
+    const auto parts = parse_row_key(key);
+    if (!parts || parts->place.partition != partition) reader.fail("a waiting row of another partition");
+    if (key <= previous) reader.fail("waiting rows out of order");
+    waiting.wait(key, read_dot(reader));
+    previous = std::move(key);
+  }
+}
+
 }  // namespace
 
 Replica::Replica(PartitionId partition, const Placement& placement, Rows& rows)
@@ -74,17 +100,9 @@ Status Replica::restore(BytesView state) {
   if (fields != kStateFields) reader.fail("a replica's state has 4 fields");
   DotSet clock = read_dot_set(reader);
   std::vector<Digest> leaves(kTreeLeaves);
-  for (size_t left = reader.array(); left >= 2 && reader.ok(); left -= 2) {
-    const uint64_t leaf = reader.uint(kTreeLeaves - 1);
-    leaves[leaf] = read_digest(reader);
-  }
+  read_leaves(reader, leaves);
   WaitingRows waiting;
-  for (size_t left = reader.array(); left >= 2 && reader.ok(); left -= 2) {
-    const Bytes key(reader.bin());
-    const auto parts = parse_row_key(key);
-    if (!parts || parts->place.partition != partition_) reader.fail("a waiting row of another partition");
-    waiting.wait(key, read_dot(reader));
-  }
+  read_waiting(reader, partition_, waiting);
   if (!reader.done()) return reader.error("replica state");
   reset();
   clock_ = std::move(clock);

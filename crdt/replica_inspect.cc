@@ -30,12 +30,12 @@ void add_element(Row&& row, size_t elements_max, Inspection& out) {
   out.elements.emplace_back(std::move(row.subject), std::move(dots));
 }
 
-void add_record(const RowName& name, const Row& row, Inspection& out) {
+void add_record(const Row& row, Inspection& out) {
   if (row.live.empty()) return;
   Result<JournalRecord> record = decode_journal_record(row.subject);
   ensure(record.has_value(), "a stored journal record was validated");
   Bytes value = record->type == RowTag::total ? to_decimal(record->sum) : std::move(record->value);
-  out.journal.push_back({loser_of(name), record->hlc, std::move(value)});
+  out.journal.push_back({record->loser, record->hlc, std::move(value)});
 }
 
 }  // namespace
@@ -61,7 +61,7 @@ Inspection Replica::inspect(BytesView key, size_t elements_max) {
         add_element(std::move(row), elements_max, out);
         break;
       case RowTag::journal:
-        add_record(name, row, out);
+        add_record(row, out);
         break;
     }
     return true;

@@ -27,9 +27,9 @@ Live sibling(const Dot& dot, Hlc hlc, BytesView value) {
   return out;
 }
 
-Part journal_part(const Dot& loser, const Dot& dot, const JournalRecord& record) {
+Part journal_part(const Dot& dot, const JournalRecord& record) {
   Part part;
-  part.name = journal_row(loser);
+  part.name = name_of(record);
   part.subject = encode(record);
   part.live.push_back({.dot = dot});
   return part;
@@ -208,7 +208,7 @@ Delta Replica::plain(const At& at, const View& view, const Dot& dot, std::vector
   for (const Live& l : view.string.live)
     if (&l != winner)
       delta.parts.push_back(
-          journal_part(l.dot, dot, {.type = RowTag::string, .hlc = l.hlc, .value = l.value}));
+          journal_part(dot, {.type = RowTag::string, .loser = l.dot, .hlc = l.hlc, .value = l.value}));
   for (const View::Total& total : view.totals) {
     Part part;
     part.name = total.name;
@@ -217,14 +217,15 @@ Delta Replica::plain(const At& at, const View& view, const Dot& dot, std::vector
       part.baseline = later(part.baseline, Baseline{l.dot.counter, l.sum});
       if (!shows_totals)
         delta.parts.push_back(
-            journal_part(l.dot, dot, {.type = RowTag::total, .started = l.started, .sum = l.sum}));
+            journal_part(dot, {.type = RowTag::total, .loser = l.dot, .started = l.started, .sum = l.sum}));
     }
     delta.parts.push_back(std::move(part));
   }
   clear_parts(at, view, delta.parts, [&](const Row& element) {
     if (!shows_string) return;
     for (const Live& l : element.live)
-      delta.parts.push_back(journal_part(l.dot, dot, {.type = RowTag::element, .value = element.subject}));
+      delta.parts.push_back(
+          journal_part(dot, {.type = RowTag::element, .loser = l.dot, .value = element.subject}));
   });
   sort_parts(delta.parts);
   return delta;
@@ -322,17 +323,25 @@ Result<Mutation> Replica::set_with_context(BytesView key, BytesView value, const
   return Mutation{std::move(delta), 1, {}};
 }
 
-// A remove like any other; replicas drop the record when it reaches them.
+// A remove like any other. One update's elements may have several records.
 Result<Mutation> Replica::expire(BytesView key, const Dot& loser, const Dot& dot, Hlc) {
   if (Status checked = check_key(key); !checked) return checked.error();
   const At at = locate(key);
-  const RowName name = journal_row(loser);
-  const std::optional<Row> row = get(row_key(at.prefix, name), name);
-  if (!row || row->live.empty()) return Mutation{};
+  Mutation out;
   Delta delta = begin_delta(at, dot);
+  const auto visit = [&](BytesView row_key, BytesView bytes) {
+    const RowName name = parse_row_key(row_key)->name;
+    const Row row = decode_stored(name, bytes);
+    if (row.live.empty() || decode_journal_record(row.subject)->loser != loser) return true;
+    delta.parts.push_back(seen_part(name, row, {}));
+    ++out.count;
+    return true;
+  };
+  rows_.walk(tag_begin(at.prefix, RowTag::journal), key_end(at.prefix), std::cref(visit));
+  if (out.count == 0) return out;
   delta.contexts.push_back(clock_);
-  delta.parts.push_back(seen_part(name, *row, {}));
-  return Mutation{std::move(delta), 1, {}};
+  out.delta = std::move(delta);
+  return out;
 }
 
 }  // namespace atolldb::crdt

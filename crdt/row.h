@@ -45,14 +45,16 @@ std::optional<Baseline> later(const std::optional<Baseline>& a, const std::optio
 // A value that was overwritten unseen, as its journal row's subject holds it.
 struct JournalRecord {
   RowTag type = RowTag::string;  // of the row that held it: string, total or element
-  Hlc hlc;                       // of a string
-  Bytes value;                   // of a string or an element
-  uint64_t started = 0;          // of a total
-  Int128 sum = 0;                // of a total
+  Dot loser;
+  Hlc hlc;               // of a string
+  Bytes value;           // of a string or an element
+  uint64_t started = 0;  // of a total
+  Int128 sum = 0;        // of a total
   friend bool operator==(const JournalRecord&, const JournalRecord&) = default;
 };
 Bytes encode(const JournalRecord& record);
 Result<JournalRecord> decode_journal_record(BytesView bytes);
+RowName name_of(const JournalRecord& record);
 
 struct Row {
   uint64_t expiry_ms = 0;  // reserved: always 0 in this version

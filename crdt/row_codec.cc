@@ -14,7 +14,8 @@ void append(Reader& reader, std::vector<Live>& live, Live item) {
 
 bool is_subject_of(const RowName& name, BytesView subject) {
   if (name.tag == RowTag::element) return subject.size() <= kElementBytesMax && element_row(subject) == name;
-  return decode_journal_record(subject).has_value();
+  const Result<JournalRecord> record = decode_journal_record(subject);
+  return record && name_of(*record) == name;
 }
 
 }  // namespace
@@ -108,18 +109,21 @@ std::optional<Baseline> read_baseline(Reader& reader) {
   return out;
 }
 
+RowName name_of(const JournalRecord& record) {
+  return record.type == RowTag::element ? journal_row(record.loser, record.value) : journal_row(record.loser);
+}
+
 Bytes encode(const JournalRecord& record) {
   Bytes out;
   Writer writer(out);
+  writer.array(record.type == RowTag::element ? 3 : 4);
+  writer.uint(static_cast<uint64_t>(record.type));
+  write(writer, record.loser);
   if (record.type == RowTag::total) {
-    writer.array(3);
-    writer.uint(static_cast<uint64_t>(record.type));
     writer.uint(record.started);
     writer.int128(record.sum);
     return out;
   }
-  writer.array(record.type == RowTag::string ? 3 : 2);
-  writer.uint(static_cast<uint64_t>(record.type));
   if (record.type == RowTag::string) writer.uint(record.hlc.value);
   writer.bin(record.value);
   return out;
@@ -130,13 +134,14 @@ Result<JournalRecord> decode_journal_record(BytesView bytes) {
   JournalRecord out;
   const size_t fields = reader.array();
   out.type = RowTag{static_cast<uint8_t>(reader.uint(UINT8_MAX))};
-  if (out.type == RowTag::string && fields == 3) {
+  out.loser = read_dot(reader);
+  if (out.type == RowTag::string && fields == 4) {
     out.hlc.value = reader.uint();
     out.value = reader.bin(kValueBytesMax);
-  } else if (out.type == RowTag::total && fields == 3) {
+  } else if (out.type == RowTag::total && fields == 4) {
     out.started = reader.uint(kDotCounterMax);
     out.sum = reader.int128();
-  } else if (out.type == RowTag::element && fields == 2) {
+  } else if (out.type == RowTag::element && fields == 3) {
     out.value = reader.bin(kElementBytesMax);
   } else {
     reader.fail("a journal record of no known type");

@@ -31,6 +31,15 @@ RowId padded(const std::array<char, kSize>& packed) {
   return id;
 }
 
+RowId id_of(const XXH128_hash_t& hash) {
+  XXH128_canonical_t canonical;
+  XXH128_canonicalFromHash(&canonical, hash);
+  RowId id;
+  static_assert(sizeof canonical.digest == sizeof(RowId));
+  std::copy(std::begin(canonical.digest), std::end(canonical.digest), id.begin());
+  return id;
+}
+
 }  // namespace
 
 RowName header_row() { return {RowTag::header, {}}; }
@@ -39,16 +48,16 @@ RowName total_row(const Actor& actor) { return {RowTag::total, padded(pack(actor
 RowName journal_row(const Dot& loser) { return {RowTag::journal, padded(pack(loser))}; }
 
 RowName element_row(BytesView element) {
-  XXH128_canonical_t canonical;
-  XXH128_canonicalFromHash(&canonical, XXH3_128bits(element.data(), element.size()));
-  RowName name{RowTag::element, {}};
-  static_assert(sizeof canonical.digest == sizeof(RowId));
-  std::copy(std::begin(canonical.digest), std::end(canonical.digest), name.id.begin());
-  return name;
+  return {RowTag::element, id_of(XXH3_128bits(element.data(), element.size()))};
+}
+
+RowName journal_row(const Dot& loser, BytesView element) {
+  const auto packed = pack(loser);
+  const XXH64_hash_t seed = XXH3_64bits(packed.data(), packed.size());
+  return {RowTag::journal, id_of(XXH3_128bits_withSeed(element.data(), element.size(), seed))};
 }
 
 Actor actor_of(const RowName& total) { return unpack_actor({total.id.data(), kActorBytes}); }
-Dot loser_of(const RowName& journal) { return unpack_dot({journal.id.data(), kDotBytes}); }
 
 Bytes key_prefix(const KeyPlace& place, BytesView key) {
   ensure(key.size() <= kKeyBytesMax, "keys are checked before they are placed");

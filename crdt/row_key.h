@@ -27,7 +27,7 @@ enum class RowTag : uint8_t {
   string = 2,   // the siblings of a string; id zero
   total = 3,    // one actor's running total and its baseline; id: the actor packed, 6 zero bytes
   element = 4,  // one element of a set; id: XXH3-128 of the element, big-endian
-  journal = 5,  // a value that was overwritten unseen; id: its dot packed
+  journal = 5,  // a value that was overwritten unseen; id: its dot packed, or see journal_row()
 };
 
 using RowId = std::array<char, 16>;
@@ -47,10 +47,12 @@ RowName header_row();
 RowName string_row();
 RowName total_row(const Actor& actor);
 RowName element_row(BytesView element);
+// Of a sibling or a total. One update may add many elements, so that of an element the id is XXH3-128 of the
+// element, seeded with the dot's XXH3-64.
 RowName journal_row(const Dot& loser);
-// Of a total's and a journal record's name.
+RowName journal_row(const Dot& loser, BytesView element);
+// Of a total's name.
 Actor actor_of(const RowName& total);
-Dot loser_of(const RowName& journal);
 
 // What all rows of a key begin with. All of them lie from the prefix up to key_end(prefix).
 Bytes key_prefix(const KeyPlace& place, BytesView key);

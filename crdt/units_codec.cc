@@ -27,9 +27,8 @@ bool is_name(const RowName& name) {
     case RowTag::total:
       return name == total_row(actor_of(name));
     case RowTag::element:
-      return true;
     case RowTag::journal:
-      return loser_of(name).counter > 0;
+      return true;
   }
   return false;
 }

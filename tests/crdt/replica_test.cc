@@ -3,56 +3,10 @@
 
 #include <catch2/catch.hpp>
 
-#include "tests/crdt/map_rows.h"
+#include "tests/crdt/site.h"
 
 using namespace atolldb;
 using namespace atolldb::crdt;
-
-namespace {
-
-// A replica whose one actor issues dots and stamps in order.
-struct Site {
-  explicit Site(uint16_t node) : actor{NodeNumber{node}, 1, 7}, replica(PartitionId{0}, {{1, 2}, 1}, rows) {}
-  Dot dot() { return {actor, ++counter}; }
-  Hlc hlc() { return {1000 + counter}; }
-  // Applies what a mutator found and answers it.
-  Mutation run(Result<Mutation> found) {
-    REQUIRE(found);
-    if (found->delta)
-      REQUIRE(replica.apply(*found->delta));
-    else
-      --counter;
-    return *found;
-  }
-  Mutation set(BytesView k, BytesView v) {
-    const Dot d = dot();
-    return run(replica.set(k, v, d, hlc()));
-  }
-  Mutation del(BytesView k) {
-    const Dot d = dot();
-    return run(replica.del(k, d, hlc()));
-  }
-  Mutation add(BytesView k, int64_t n) {
-    const Dot d = dot();
-    return run(replica.add(k, n, d, hlc()));
-  }
-  Mutation sadd(BytesView k, std::vector<BytesView> es) {
-    const Dot d = dot();
-    return run(replica.sadd(k, es, d, hlc()));
-  }
-  Mutation srem(BytesView k, std::vector<BytesView> es) {
-    const Dot d = dot();
-    return run(replica.srem(k, es, d, hlc()));
-  }
-  Bytes get(BytesView k) { return replica.read(k)->value; }
-
-  MapRows rows;
-  Actor actor;
-  uint64_t counter = 0;
-  Replica replica;
-};
-
-}  // namespace
 
 TEST_CASE("Replica: set, get and delete a string, leaves no rows behind", "[crdt]") {
   Site a(1);

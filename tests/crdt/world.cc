@@ -54,8 +54,9 @@ std::vector<std::pair<std::string, Dot>> World::records(size_t at) const {
   std::vector<std::pair<std::string, Dot>> out;
   for (const auto& [key, bytes] : sites_[at]->rows.rows) {
     const RowKeyParts parts = *parse_row_key(key);
-    if (parts.name.tag == RowTag::journal && !decode_row(parts.name, bytes)->live.empty())
-      out.emplace_back(parts.key, loser_of(parts.name));
+    if (parts.name.tag != RowTag::journal) continue;
+    if (const Row row = *decode_row(parts.name, bytes); !row.live.empty())
+      out.emplace_back(parts.key, decode_journal_record(row.subject)->loser);
   }
   return out;
 }
@@ -202,8 +203,10 @@ std::map<Bytes, Unit> World::places(const Site& site) const {
 }
 
 bool World::has_record(const Site& site, const Unit& journal) const {
-  return site.rows.rows.contains(
-      row_key(key_prefix(placement_.place(journal.key), journal.key), journal_row(journal.loser)));
+  const Op& op = oracle_.ops.at(journal.loser);
+  const RowName name =
+      op.kind == OpKind::sadd ? journal_row(journal.loser, op.element) : journal_row(journal.loser);
+  return site.rows.rows.contains(row_key(key_prefix(placement_.place(journal.key), journal.key), name));
 }
 
 void World::learn_unit(Site& site, const Site& sender, const Unit& unit) const {
@@ -352,7 +355,7 @@ std::string World::view(const Site& site) const {
     const RowKeyParts parts = *parse_row_key(key);
     const Row row = *decode_row(parts.name, bytes);
     if (parts.name.tag == RowTag::journal && !row.live.empty())
-      journal[loser_of(parts.name)] = dots_of(row.live);
+      journal[decode_journal_record(row.subject)->loser] = dots_of(row.live);
   }
   for (const auto& [loser, dots] : journal) out << "journal " << to_string(loser) << text(dots) << "\n";
   return out.str();
