@@ -14,11 +14,19 @@ namespace {
 
 constexpr size_t kFrameFillBytes = 1u << 20;  // where a frame counts as full; a larger request goes alone
 constexpr size_t kFrameSlackBytes = 64;
+constexpr int64_t kAnswerMarginMs = 100;
 constexpr Duration kReconnectMin = Duration::millis(50);
 constexpr Duration kReconnectMax = Duration::millis(1'000);
 
 Duration doubled(Duration base, uint32_t times, Duration max) {
   return std::min(max, base * (int64_t{1} << std::min<uint32_t>(times, 16)));
+}
+
+// The node's deadline is a little before the client's, so that what it says at the end still arrives: it may
+// know that nothing happened where the client would have to call it unknown.
+uint32_t node_deadline_ms(Duration left) {
+  const int64_t ms = left.as_millis();
+  return static_cast<uint32_t>(std::max<int64_t>(1, ms - std::min<int64_t>(kAnswerMarginMs, ms / 5)));
 }
 
 }  // namespace
@@ -115,7 +123,8 @@ std::optional<uint32_t> Core::pick(Instant now, const Slot& slot, uint32_t lane)
   else if (slot.request.key.empty())
     order_ = topology_.region(slot.region).nodes;
   else
-    routes_.order(slot.region, slot.partition, order_);
+    routes_.order(slot.region, slot.partition, slot.request.local ? Routes::Ask::replicas : Routes::Ask::all,
+                  order_);
   std::optional<uint32_t> second_best;
   for (const NodeNumber node : order_) {
     const uint32_t index = first_link_of(node) + lane;
@@ -288,7 +297,7 @@ void Core::begin_attempt(Instant now, uint32_t index) {
   ++slot.sequence;
   if (++slot.tries > 1) ++retries_;
   request.correlation = (slot.sequence << kSlotBits) | index;
-  request.deadline_ms = static_cast<uint32_t>(std::max<int64_t>(1, (slot.deadline - now).as_millis()));
+  request.deadline_ms = node_deadline_ms(slot.deadline - now);
   if (request.op != region::Op::add) return;
   if (request.id && slot.maybe_happened) {
     ++request.attempt;

@@ -95,6 +95,7 @@ void Core::handle_rejected(Instant now, uint32_t index, LinkId link, Response&& 
         return route(now, index);
       return wait(now, index);
     case Errc::busy:
+    case Errc::full:  // a checkpoint may make room
       return wait(now, index);
     case Errc::unavailable:
     case Errc::timeout:

@@ -24,7 +24,8 @@ void Routes::learn(Instant now, RegionId region, PartitionId partition, const re
   if (response.epoch < known.epoch) return;
   known.epoch = response.epoch;
   if (response.coordinator != NodeNumber{}) known.coordinator = response.coordinator;
-  if (response.stamp_ms >= known.stamp_ms && response.stamp_ms != 0) {
+  if (response.stamp_ms !=
+      0) {  // the last one told, even if a new coordinator's clock is behind the old one's
     known.stamp_ms = response.stamp_ms;
     known.stamp_at = now;
   }
@@ -43,7 +44,7 @@ const Routes::Known& Routes::known(RegionId region, PartitionId partition) const
   return known_[index(region, partition)];
 }
 
-void Routes::order(RegionId region, PartitionId partition, std::vector<NodeNumber>& nodes) {
+void Routes::order(RegionId region, PartitionId partition, Ask ask, std::vector<NodeNumber>& nodes) {
   nodes.clear();
   const auto add = [&nodes](NodeNumber node) {
     if (std::find(nodes.begin(), nodes.end(), node) == nodes.end()) nodes.push_back(node);
@@ -52,6 +53,7 @@ void Routes::order(RegionId region, PartitionId partition, std::vector<NodeNumbe
   const NodeNumber coordinator = known(region, partition).coordinator;
   if (std::find(members.begin(), members.end(), coordinator) != members.end()) add(coordinator);
   for (const NodeNumber node : ring(region).replicas(partition)) add(node);
+  if (ask == Ask::replicas) return;
   for (const NodeNumber node : members) add(node);
 }
 

@@ -33,9 +33,10 @@ class Routes {
   void forget_coordinator(RegionId region, PartitionId partition);
   const Known& known(RegionId region, PartitionId partition) const;
 
-  // Every node of the region in the order in which to ask: the coordinator, the other replicas by preference,
-  // then the rest, which forward.
-  void order(RegionId region, PartitionId partition, std::vector<NodeNumber>& nodes);
+  // The nodes of the region in the order in which to ask: the coordinator, the other replicas by preference,
+  // then, with Ask::all, the rest, which forward.
+  enum class Ask : uint8_t { all, replicas };
+  void order(RegionId region, PartitionId partition, Ask ask, std::vector<NodeNumber>& nodes);
 
   // A fresh name for an increment, under the epoch and stamp as known now.
   region::RequestId make_id(Instant now, RegionId region, PartitionId partition, uint64_t nonce) const;

@@ -331,6 +331,57 @@ TEST_CASE("client core: busy, asked again with growing pauses until the deadline
   CHECK(w.last().message.find("for a reason") != std::string::npos);
 }
 
+TEST_CASE("client core: no room now, asked again until there is", "[client]") {
+  World w;
+  w.submit(set());
+  w.answer(w.next_sent(), rejected(Errc::full));
+  w.pass(Duration::millis(10));
+  w.answer(w.next_sent(), done());
+  CHECK(w.last().outcome == Outcome::done);
+}
+
+TEST_CASE("client core: the node's deadline, early enough for its answer to arrive", "[client]") {
+  World w;
+  w.submit(set());
+  CHECK(w.next_sent().request.deadline_ms == region::kDeadlineDefaultMs - 100);
+  Request hurried = set();
+  hurried.deadline_ms = 50;
+  w.submit(hurried);
+  CHECK(w.next_sent().request.deadline_ms == 40);
+}
+
+TEST_CASE("client core: a new coordinator's clock is behind the old one's, its stamp counts", "[client]") {
+  World w;
+  w.submit(add());
+  w.answer(w.next_sent(), under(kFirst, rejected(Errc::behind)));
+  Response behind = under(kSecond, rejected(Errc::behind));
+  behind.stamp_ms = 3'000;
+  w.answer(w.next_sent(), behind);
+  CHECK(w.next_sent().request.id->made_ms == 3'000);
+}
+
+// A node that holds nothing of the key could only forward, which a local read must not be.
+TEST_CASE("client core: a local read, replicas only", "[client]") {
+  CoreConfig config;
+  config.regions = {RegionId{0}};
+  config.wait_for_nodes = false;
+  const topology::Topology five = small_cluster(1, 5);  // n = 3
+  const topology::Ring ring(five, RegionId{0});
+  const auto& replicas = ring.replicas(five.placement.place("k").partition);
+  Core core(config, five);
+  std::optional<Response> answer;
+  Request read = get();
+  read.local = true;
+  REQUIRE(core.submit(Instant{1}, std::move(read), {}, [&](Response&& r) { answer = std::move(r); }));
+  std::set<NodeNumber> asked;
+  for (auto opens = core.take_opens(); !opens.empty(); opens = core.take_opens()) {
+    asked.insert(core.node_of(opens[0]));
+    core.handle_link_down(Instant{1}, opens[0], "refused");
+  }
+  CHECK(asked == std::set<NodeNumber>(replicas.begin(), replicas.end()));
+  CHECK(core.take_completions().size() == 1);
+}
+
 TEST_CASE("client core: unavailable, the next node is asked and then the coordinator it names", "[client]") {
   World w;
   w.submit(set());

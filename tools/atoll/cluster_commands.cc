@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -27,7 +28,7 @@ using Json = nlohmann::ordered_json;
 constexpr uint32_t kAskMs = 2'000;
 constexpr std::chrono::milliseconds kDigestPeriod{250};
 
-// What each node of the topology answers, in the topology's order: its JSON, or an object with "error".
+// What each node of the topology answers, in the topology's order: its JSON, or an object with "unreachable".
 std::vector<Json> ask_all(Client& client, const Topology& topology, region::Op op) {
   std::vector<NodeNumber> nodes;
   for (const Node& node : topology.nodes) nodes.push_back(node.number);
@@ -38,8 +39,8 @@ std::vector<Json> ask_all(Client& client, const Topology& topology, region::Op o
     Json one;
     if (answer.outcome == region::Outcome::done) one = Json::parse(answer.value, nullptr, false);
     if (!one.is_object())
-      one = {{"error", answer.outcome == region::Outcome::done ? "an answer that is not a JSON object"
-                                                               : answer.message}};
+      one = {{"unreachable", answer.outcome == region::Outcome::done ? "an answer that is not a JSON object"
+                                                                     : answer.message}};
     const Node& node = topology.nodes[out.size()];
     one["node"] = node.name;
     one["region"] = topology.region(node.region).name;
@@ -48,7 +49,7 @@ std::vector<Json> ask_all(Client& client, const Topology& topology, region::Op o
   return out;
 }
 
-bool reachable(const Json& node) { return !node.contains("error"); }
+bool reachable(const Json& node) { return !node.contains("unreachable"); }
 
 // The field as text, "-" where the node did not say.
 std::string text_of(const Json& object, const std::string& field) {
@@ -116,7 +117,7 @@ void print_status(const std::vector<Json>& nodes) {
   }
   table.print(std::cout);
   for (const Json& node : nodes)
-    if (!reachable(node)) std::cerr << text_of(node, "node") << ": " << text_of(node, "error") << "\n";
+    if (!reachable(node)) std::cerr << text_of(node, "node") << ": " << text_of(node, "unreachable") << "\n";
 }
 
 Result<std::unique_ptr<Client>> connect_everywhere(const Topology& topology) {
@@ -153,29 +154,34 @@ std::string join_names(const std::vector<std::string>& names) {
 }
 
 // What the nodes hold of each partition is compared, so that nodes that replicate different partitions can be
-// told equal; clocks are, where that says it all: equal rows under different clocks are still converging.
+// told equal. Clocks are compared between nodes that hold the same partitions: equal rows under different
+// clocks are still converging.
 Verdict compare(const std::vector<const Json*>& nodes) {
-  std::map<std::string, std::map<std::string, int>> digests;  // partition -> digest -> nodes
-  std::map<std::string, int> clocks;
+  std::map<std::string, std::map<std::string, int>> digests;      // partition -> digest -> nodes
+  std::map<std::set<std::string>, std::set<std::string>> clocks;  // partitions held -> clocks
   std::vector<std::string> silent;
   for (const Json* node : nodes) {
     if (!reachable(*node)) {
       silent.push_back(text_of(*node, "node"));
       continue;
     }
-    ++clocks[text_of(*node, "clock")];
+    std::set<std::string> held;
     const auto partitions = node->find("partitions");
     if (partitions == node->end() || !partitions->is_object())
       ++digests["all"][text_of(*node, "digest")];
     else
-      for (const auto& [partition, digest] : partitions->items()) ++digests[partition][digest.dump()];
+      for (const auto& [partition, digest] : partitions->items()) {
+        ++digests[partition][digest.dump()];
+        held.insert(partition);
+      }
+    clocks[held].insert(text_of(*node, "clock"));
   }
   const auto different =
       std::count_if(digests.begin(), digests.end(), [](const auto& d) { return d.second.size() > 1; });
   std::vector<std::string> reasons;
   if (different > 0)
     reasons.push_back(std::to_string(different) + " of " + std::to_string(digests.size()) + " partitions");
-  else if (clocks.size() > 1)
+  else if (std::any_of(clocks.begin(), clocks.end(), [](const auto& c) { return c.second.size() > 1; }))
     reasons.push_back("the same content, but not all have seen the same updates");
   if (!silent.empty()) reasons.push_back("no answer from " + join_names(silent));
   if (reasons.empty()) return {};
@@ -207,7 +213,7 @@ void print_digests(const Comparison& comparison) {
   Table table({{"node"}, {"region"}, {"digest"}, {"clock"}});
   for (const Json& node : comparison.nodes)
     table.add({text_of(node, "node"), text_of(node, "region"),
-               reachable(node) ? text_of(node, "digest") : "no answer: " + text_of(node, "error"),
+               reachable(node) ? text_of(node, "digest") : "no answer: " + text_of(node, "unreachable"),
                text_of(node, "clock")});
   table.print(std::cout);
   for (const auto& [name, verdict] : comparison.regions) std::cout << name << ": " << verdict.text << "\n";

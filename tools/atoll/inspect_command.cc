@@ -26,12 +26,13 @@ constexpr size_t kShownBytesMax = 200;  // of a value, in the table
 constexpr size_t kShownElementsMax = 20;
 
 // What a replica shows of the key itself; the rest (clock, epoch, settled) is how it stands.
-constexpr const char* kContentFields[] = {"type", "siblings", "totals", "elements", "element_count"};
+constexpr const char* kContentFields[] = {"type",     "siblings",      "totals",
+                                          "elements", "element_count", "journal"};
 
 struct Replica {
   const topology::Node* node = nullptr;
-  Json answer;  // of the node, or {"error": ...}
-  bool reachable() const { return !answer.contains("error"); }
+  Json answer;  // of the node, or {"unreachable": why}
+  bool reachable() const { return !answer.contains("unreachable"); }
 };
 
 // Replicas that hold the same.
@@ -39,6 +40,11 @@ struct Group {
   Json content;
   std::vector<const Replica*> replicas;
 };
+
+// "A" for the first, "B" for the second, and so on.
+std::string letter(size_t index, char first) {
+  return std::string(1, static_cast<char>(first + std::min<size_t>(index, 25)));
+}
 
 std::vector<Replica> ask_replicas(Client& client, const Topology& topology, const std::string& key) {
   const PartitionId partition = topology.placement.place(key).partition;
@@ -57,7 +63,7 @@ std::vector<Replica> ask_replicas(Client& client, const Topology& topology, cons
     const bool done = answers[i].outcome == region::Outcome::done;
     Json answer = done ? Json::parse(answers[i].value, nullptr, false) : Json();
     if (!answer.is_object())
-      answer = {{"error", done ? "an answer that is not a JSON object" : answers[i].message}};
+      answer = {{"unreachable", done ? "an answer that is not a JSON object" : answers[i].message}};
     out.push_back({topology.find(nodes[i]), std::move(answer)});
   }
   return out;
@@ -104,9 +110,11 @@ std::string shortened(std::string text) {
   return text.substr(0, end) + "... (" + std::to_string(whole) + " bytes)";
 }
 
-std::string value_of(const Json& sibling) {
-  if (sibling.contains("value_base64")) return shortened("base64:" + text_of(sibling, "value_base64"));
-  return shortened(printable(text_of(sibling, "value")));
+// The field, which may be in base64 under another name.
+std::string bytes_text(const Json& object, const std::string& field) {
+  const std::string encoded = field + "_base64";
+  if (object.contains(encoded)) return shortened("base64:" + text_of(object, encoded));
+  return shortened(printable(text_of(object, field)));
 }
 
 // "2026-11-21T10:50:23.417Z", or "-".
@@ -123,34 +131,53 @@ std::string wall_time(const Json& sibling) {
   return out;
 }
 
+// Where `value` stands among the distinct ones so far; it is added when it is new.
+size_t place_among(std::vector<Json>& distinct, const Json& value) {
+  const auto found = std::find(distinct.begin(), distinct.end(), value);
+  const auto place = static_cast<size_t>(found - distinct.begin());
+  if (found == distinct.end()) distinct.push_back(value);
+  return place;
+}
+
+std::string clock_text(const Json& clock) {
+  if (!clock.is_object()) return clock.is_string() ? clock.get<std::string>() : clock.dump();
+  std::string out;
+  for (const auto& [actor, counters] : clock.items())
+    out += (out.empty() ? "" : ", ") + actor + ":" +
+           (counters.is_string() ? counters.get<std::string>() : counters.dump());
+  return out;
+}
+
 void print_replicas(const std::vector<Replica>& replicas, const std::vector<Group>& groups,
                     const Topology& topology) {
-  Table table({{"replica"}, {"region"}, {"holds"}, {"settled"}, {"epoch"}, {"coordinator"}, {"clock"}});
+  Table table({{"replica"}, {"region"}, {"holds"}, {"clock"}, {"settled"}, {"epoch"}, {"coordinator"}});
+  std::vector<Json> clocks;
   for (const Replica& replica : replicas) {
     const Json& answer = replica.answer;
     const std::string& region = topology.region(replica.node->region).name;
     if (!replica.reachable()) {
-      table.add({replica.node->name, region, "no answer: " + text_of(answer, "error")});
+      table.add({replica.node->name, region, "no answer: " + text_of(answer, "unreachable")});
       continue;
     }
     size_t at = 0;
     while (groups[at].content != content_of(answer)) ++at;
-    table.add({replica.node->name, region, std::string(1, static_cast<char>('A' + std::min<size_t>(at, 25))),
-               text_of(answer, "settled"), text_of(answer, "epoch"), text_of(answer, "coordinator"),
-               shortened(text_of(answer, "clock"))});
+    table.add({replica.node->name, region, letter(at, 'A'),
+               letter(place_among(clocks, answer.value("clock", Json())), 'a'), text_of(answer, "settled"),
+               text_of(answer, "epoch"), text_of(answer, "coordinator")});
   }
   table.print(std::cout);
+  std::cout << "\n";
+  for (size_t i = 0; i < clocks.size(); ++i)
+    std::cout << "clock " << letter(i, 'a') << ": " << clock_text(clocks[i]) << "\n";
 }
 
-void print_siblings(const Json& siblings) {
+void print_siblings(const std::string& heading, const Json& siblings) {
   if (!siblings.is_array() || siblings.empty()) return;
-  Table table({{"  value"}, {"dot"}, {"hlc"}, {"wall clock"}});
+  Table table({{"  " + heading}, {"dot"}, {"hlc"}, {"wall clock"}});
   for (const Json& sibling : siblings)
-    table.add(
-        {"  " + value_of(sibling), text_of(sibling, "dot"), text_of(sibling, "hlc"), wall_time(sibling)});
+    table.add({"  " + bytes_text(sibling, "value"), text_of(sibling, "dot"), text_of(sibling, "hlc"),
+               wall_time(sibling)});
   table.print(std::cout);
-  if (siblings.size() > 1)
-    std::cout << "  (siblings: values set at the same time; reads show the first by (hlc, dot))\n";
 }
 
 void print_totals(const Json& totals) {
@@ -159,32 +186,32 @@ void print_totals(const Json& totals) {
   for (const Json& total : totals) std::cout << "    " << printable(total.dump()) << "\n";
 }
 
+std::string element_text(const Json& element) {
+  if (element.is_string()) return printable(element.get<std::string>());
+  if (!element.is_object()) return printable(element.dump());
+  std::string dots;
+  for (const Json& dot : element.value("dots", Json::array()))
+    dots += (dots.empty() ? "" : " ") + (dot.is_string() ? dot.get<std::string>() : dot.dump());
+  return bytes_text(element, "element") + "  " + dots;
+}
+
 void print_elements(const Json& content) {
-  if (content.contains("element_count"))
-    std::cout << "  elements: " << text_of(content, "element_count") << "\n";
   const auto elements = content.find("elements");
-  if (elements == content.end() || !elements->is_array()) return;
-  for (size_t i = 0; i < std::min(kShownElementsMax, elements->size()); ++i) {
-    const Json& element = (*elements)[i];
-    std::cout << "    "
-              << (element.is_object()   ? value_of(element) + "  " + text_of(element, "dots")
-                  : element.is_string() ? printable(element.get<std::string>())
-                                        : printable(element.dump()))
-              << "\n";
-  }
-  if (elements->size() > kShownElementsMax)
-    std::cout << "    ... and " << elements->size() - kShownElementsMax
-              << " more; --json shows all that were sent\n";
+  if (elements == content.end() || !elements->is_array() || elements->empty()) return;
+  std::cout << "  " << text_of(content, "element_count") << " elements, each with its dots:\n";
+  for (size_t i = 0; i < std::min(kShownElementsMax, elements->size()); ++i)
+    std::cout << "    " << element_text((*elements)[i]) << "\n";
+  if (elements->size() > kShownElementsMax) std::cout << "    ... --json shows " << elements->size() << "\n";
 }
 
 void print_groups(const std::vector<Group>& groups) {
   for (size_t i = 0; i < groups.size(); ++i) {
     const Json& content = groups[i].content;
-    std::cout << "\n"
-              << static_cast<char>('A' + std::min<size_t>(i, 25)) << ": " << text_of(content, "type") << "\n";
-    print_siblings(content.value("siblings", Json()));
+    std::cout << "\n" << letter(i, 'A') << ": " << text_of(content, "type") << "\n";
+    print_siblings("value", content.value("siblings", Json()));
     print_totals(content.value("totals", Json()));
     print_elements(content);
+    print_siblings("overwritten unseen", content.value("journal", Json()));
   }
 }
 
