@@ -17,21 +17,23 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string identity_text(const DirectoryIdentity& identity) {
-  std::string text = "atoll data directory\nformat " + std::to_string(kDirectoryFormatVersion) +
-                     "\ncluster " + identity.cluster + "\nnode " + std::to_string(raw(identity.node)) + "\n";
-  char checksum[32];
-  std::snprintf(checksum, sizeof checksum, "checksum %016" PRIx64 "\n",
+std::string checksum_line(const std::string& text) {
+  char line[32];
+  std::snprintf(line, sizeof line, "checksum %016" PRIx64 "\n",
                 static_cast<uint64_t>(XXH3_64bits(text.data(), text.size())));
-  return text + checksum;
+  return line;
+}
+
+std::string identity_text(const DirectoryIdentity& identity) {
+  const std::string text = "atoll data directory\nformat " + std::to_string(kDirectoryFormatVersion) +
+                           "\ncluster " + identity.cluster + "\nnode " + std::to_string(raw(identity.node)) +
+                           "\n";
+  return text + checksum_line(text);
 }
 
 bool verifies(const std::string& text) {
   const size_t last = text.rfind("checksum ");
-  uint64_t checksum = 0;
-  return last != std::string::npos &&
-         std::sscanf(text.c_str() + last, "checksum %16" SCNx64, &checksum) == 1 &&
-         checksum == XXH3_64bits(text.data(), last);
+  return last != std::string::npos && text.substr(last) == checksum_line(text.substr(0, last));
 }
 
 // The word behind `name` at the beginning of a line.

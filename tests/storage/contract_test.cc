@@ -143,6 +143,65 @@ TEST_CASE("store: a walk while a checkpoint is frozen, merges three layers in or
   }
 }
 
+TEST_CASE("store: values of many chunks, grow, shrink and go without leftovers", "[storage][contract]") {
+  auto harness = make_harness(EACH_STORE, 64u << 20);
+  harness->recover();
+  Prng prng(11);
+  const auto noise = [&](size_t size) {
+    Bytes bytes(size, '\0');
+    for (size_t i = 0; i < size; i += 97) bytes[i] = static_cast<char>(prng.next());
+    return bytes;
+  };
+  // Keys that others continue, with zeros and ones: chunk numbers lie between them.
+  const std::vector<Bytes> keys = {"k",
+                                   Bytes("k\0", 2),
+                                   Bytes("k\0\0", 3),
+                                   Bytes("k\0\1", 3),
+                                   Bytes("k\0\1\0", 4),
+                                   Bytes("k\0\1\0\0", 5),
+                                   Bytes("k\1", 2),
+                                   "l"};
+  const size_t edge = (64u << 10) - 128;
+  const std::vector<size_t> sizes = {0,       1,        edge - 1, edge, edge + 1, 2 * edge, 2 * edge + 1,
+                                     300'000, 1'000'000};
+  std::map<Bytes, Bytes> model;
+  for (int round = 0; round < 40; ++round) {
+    Batch batch;
+    for (int i = 0; i < 3; ++i) {
+      const Bytes& key = keys[prng.below(keys.size())];
+      if (prng.chance(1, 3)) {
+        batch.rows.push_back(erase(key));
+        model.erase(key);
+      } else {
+        model[key] = noise(sizes[prng.below(sizes.size())]);
+        batch.rows.push_back(put(key, model[key]));
+      }
+    }
+    REQUIRE(harness->store().commit(std::move(batch)));
+    harness->checkpoint();
+    if (round % 10 == 9) {
+      harness->reopen();
+      harness->recover();
+    }
+    const bool same =
+        all_rows(harness->store()) == std::vector<std::pair<Bytes, Bytes>>(model.begin(), model.end());
+    REQUIRE(same);
+    for (const Bytes& key : keys) {
+      Bytes value;
+      const auto it = model.find(key);
+      CHECK(harness->store().get(key, value) == (it == model.end() ? Found::no : Found::yes));
+      if (it != model.end() && value != it->second) FAIL("another value came back");
+      // A walk that begins behind `key` does not show it.
+      std::vector<Bytes> behind;
+      CHECK(harness->store().walk(key + '\0', "z", [&](BytesView row_key, BytesView) {
+        behind.emplace_back(row_key);
+        return true;
+      }));
+      CHECK(behind.size() == static_cast<size_t>(std::distance(model.lower_bound(key + '\0'), model.end())));
+    }
+  }
+}
+
 TEST_CASE("store: a visitor that says false, ends the walk", "[storage][contract]") {
   auto harness = make_harness(EACH_STORE);
   harness->recover();

@@ -1,0 +1,358 @@
+// The disk store beside what the contract says: full disks, failing syncs, a growing map, threads at work.
+
+#include "storage/disk_store.h"
+
+#include <poll.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <map>
+
+#include "crdt/base/prng.h"
+#include "tests/storage/disk_fixture.h"
+
+using namespace atolldb;
+using namespace atolldb::storage;
+using namespace atolldb::storage::testing;
+using Catch::Contains;
+
+namespace {
+
+TEST_CASE("disk store: a failed sync, stops the store and nothing is durable afterwards", "[storage][disk]") {
+  TemporaryDirectory dir;
+  DiskFaults faults;
+  DiskStoreOptions options = small_options(dir.path());
+  options.faults = &faults;
+  auto store = must_recover(options);
+  REQUIRE(store->commit({{"before"}, {put("a", "1")}, {}}));
+  wait_durable(*store);
+  const LogPosition durable = store->poll().durable;
+  faults.fail_log_sync = true;
+  REQUIRE(store->commit({{"unlucky"}, {put("b", "2")}, {}}));
+  Events events = wait_events(*store);
+  while (!events.failed) events = wait_events(*store);
+  CHECK(events.failed->code == Errc::io);
+  CHECK_THAT(events.failed->message, Contains("sync") && Contains(dir.path()));
+  CHECK(events.durable == durable);
+  faults.fail_log_sync = false;
+  CHECK(store->commit({{"after"}, {}, {}}).error().code == Errc::io);
+  CHECK_FALSE(store->has_room());
+  CHECK_FALSE(store->begin_checkpoint({}));
+  CHECK(store->poll().durable == durable);
+  Bytes value;
+  CHECK(store->get("a", value) == Found::yes);
+  store.reset();
+  // "unlucky" may have happened or not; what was said to be durable is there.
+  std::vector<Bytes> applied;
+  options.faults = nullptr;
+  must_recover(options, &applied);
+  REQUIRE(!applied.empty());
+  CHECK(applied[0] == "before");
+}
+
+// Commits and checkpoints until the store says that it is full. Returns what was committed.
+uint64_t write_until_full(Store& store, uint64_t n, uint64_t limit) {
+  const uint64_t first = n;
+  for (; n < first + limit; ++n) {
+    while (!store.has_room()) {
+      if (store.wants_checkpoint() && store.begin_checkpoint({})) continue;
+      const auto result = store.commit({{"r"}, {put("refused", "x")}, {}});
+      if (!result && result.error().message.find("disk") != std::string::npos) return n;
+      wait_events(store);
+    }
+    const auto done =
+        store.commit({{number_key(n) + Bytes(1000, 'r')}, {put(number_key(n), Bytes(1000, 'v'))}, {}});
+    if (!done && done.error().code == Errc::full) {
+      --n;
+      store.poll();
+      continue;
+    }
+    REQUIRE(done);
+    if (n % 16 == 0) store.poll();
+    store.release_log(store.log_end());
+    if (store.wants_checkpoint()) store.begin_checkpoint({});
+  }
+  return n;
+}
+
+void wait_room(Store& store) {
+  while (!store.has_room()) {
+    if (store.wants_checkpoint()) store.begin_checkpoint({});
+    const Events events = wait_events(store);
+    if (events.failed) FAIL(events.failed->message);
+  }
+}
+
+void check_full_disk(const DiskStoreOptions& options, const std::function<void(bool full)>& set_full,
+                     uint64_t rows_until_full) {
+  auto store = must_recover(options);
+  uint64_t n = write_until_full(*store, 0, rows_until_full);
+  set_full(true);
+  n = write_until_full(*store, n, 100'000);
+  REQUIRE(n < 100'000);
+  CHECK_FALSE(store->has_room());
+  const LogPosition end = store->log_end();
+  const auto refused = store->commit({{"r"}, {put("z", "1")}, {}});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == Errc::full);
+  CHECK(store->log_end() == end);
+  Bytes value;
+  CHECK(store->get("z", value) == Found::no);
+  CHECK(store->get(number_key(0), value) == Found::yes);
+  CHECK(store->get(number_key(n - 1), value) == Found::yes);
+  CHECK(all_rows(*store).size() == n);
+  CHECK_FALSE(store->poll().failed);
+  set_full(false);
+  wait_room(*store);
+  REQUIRE(store->commit({{number_key(n) + "last"}, {put(number_key(n), "last")}, {}}));
+  wait_durable(*store);
+  while (!store->begin_checkpoint({})) wait_events(*store);
+  wait_checkpoint(*store);
+  store.reset();
+  store = must_recover(options);
+  CHECK(all_rows(*store).size() == n + 1);
+}
+
+TEST_CASE("disk store: no space for log and checkpoints, reads go on and writes resume", "[storage][disk]") {
+  TemporaryDirectory dir;
+  DiskFaults faults;
+  DiskStoreOptions options = small_options(dir.path());
+  options.faults = &faults;
+  check_full_disk(
+      options, [&](bool full) { faults.full = full; }, 500);
+}
+
+// A file system of a few megabytes, gone with the test.
+class SmallFileSystem {
+ public:
+  explicit SmallFileSystem(const std::string& path) : path_(path) {
+    std::filesystem::create_directories(path);
+    mounted_ = ::mount("tmpfs", path.c_str(), "tmpfs", 0, "size=12m") == 0;
+  }
+  ~SmallFileSystem() {
+    if (mounted_) ::umount(path_.c_str());
+  }
+  SmallFileSystem(const SmallFileSystem&) = delete;
+  SmallFileSystem& operator=(const SmallFileSystem&) = delete;
+  bool mounted() const { return mounted_; }
+
+ private:
+  std::string path_;
+  bool mounted_ = false;
+};
+
+TEST_CASE("disk store: a file system that really fills up, nothing acknowledged is lost", "[storage][disk]") {
+  TemporaryDirectory dir;
+  const std::string path = dir.path() + "/small";
+  const SmallFileSystem small(path);
+  if (!small.mounted()) {
+    WARN("skipped: mounting a small tmpfs needs root");
+    return;
+  }
+  const DiskStoreOptions options = small_options(path + "/data");
+  const std::string ballast = path + "/ballast";
+  const auto set_full = [&](bool full) {
+    if (!full) {
+      std::filesystem::remove(ballast);
+      return;
+    }
+    // Everything but a little: the store finds out by itself.
+    const auto space = std::filesystem::space(path);
+    write_whole(ballast, std::string(space.available - std::min<uintmax_t>(space.available, 300'000), 'b'));
+  };
+  check_full_disk(options, set_full, 1000);
+}
+
+TEST_CASE("disk store: a map too small for the rows, grows by itself", "[storage][disk]") {
+  TemporaryDirectory dir;
+  DiskStoreOptions options = small_options(dir.path());
+  options.map_bytes = 256u << 10;
+  options.memtable_bytes = 8u << 20;
+  auto store = must_recover(options);
+  for (uint64_t n = 0; n < 3000; ++n) {
+    REQUIRE(store->commit({{}, {put(number_key(n), Bytes(1000, 'v'))}, {}}));
+    if (n % 1000 != 999) continue;
+    REQUIRE(store->begin_checkpoint({}));
+    wait_checkpoint(*store);
+  }
+  CHECK(store->usage().map_bytes > (3u << 20));
+  CHECK(all_rows(*store).size() == 3000);
+  // And again with the size that the data has by now.
+  store.reset();
+  store = must_recover(options);
+  CHECK(all_rows(*store).size() == 3000);
+}
+
+TEST_CASE("disk store: checkpoints under load, reads see every write at once", "[storage][disk]") {
+  TemporaryDirectory dir;
+  DiskStoreOptions options = small_options(dir.path());
+  options.memtable_bytes = 256u << 10;
+  auto store = must_recover(options);
+  std::map<Bytes, Bytes> model;
+  Prng prng(5);
+  for (int i = 0; i < 20'000; ++i) {
+    while (!store->has_room()) {
+      if (store->wants_checkpoint()) store->begin_checkpoint({});
+      wait_events(*store);
+    }
+    const Bytes key = number_key(prng.below(3000));
+    Batch batch{{Bytes(100, 'r')}, {}, {}};
+    if (prng.chance(1, 4)) {
+      batch.rows.push_back(erase(key));
+      model.erase(key);
+    } else {
+      model[key] = Bytes(100 + prng.below(50), static_cast<char>('a' + i % 26));
+      batch.rows.push_back(put(key, model[key]));
+    }
+    REQUIRE(store->commit(std::move(batch)));
+    if (store->wants_checkpoint()) store->begin_checkpoint({});
+    const Bytes probe = number_key(prng.below(3000));
+    Bytes value;
+    const auto it = model.find(probe);
+    const Found found = store->get(probe, value);
+    if (found != (it == model.end() ? Found::no : Found::yes)) FAIL("a read saw another state");
+    if (it != model.end() && value != it->second) FAIL("a read saw another value");
+    if (i % 50 == 0) store->poll();
+    if (i % 2000 == 0) {
+      const bool same = all_rows(*store) == std::vector<std::pair<Bytes, Bytes>>(model.begin(), model.end());
+      CHECK(same);
+    }
+  }
+  CHECK(store->usage().checkpoints > 5);
+  CHECK(store->usage().log_bytes > 0);
+}
+
+TEST_CASE("disk store: a walk during which a checkpoint ends, sees one state throughout", "[storage][disk]") {
+  TemporaryDirectory dir;
+  DiskFaults hold;
+  DiskStoreOptions options = small_options(dir.path());
+  options.faults = &hold;
+  auto store = must_recover(options);
+  for (uint64_t n = 0; n < 500; ++n) REQUIRE(store->commit({{}, {put(number_key(n), "old")}, {}}));
+  REQUIRE(store->begin_checkpoint({}));
+  wait_checkpoint(*store);
+  Batch batch;
+  for (uint64_t n = 0; n < 500; ++n)
+    batch.rows.push_back(n % 2 == 0 ? erase(number_key(n)) : put(number_key(n), "new"));
+  REQUIRE(store->commit(std::move(batch)));
+  hold.full = true;
+  REQUIRE(store->begin_checkpoint({}));
+  wait_events(*store);  // the checkpointer found the disk full
+  uint64_t seen = 0;
+  const bool undamaged = store->walk("", "\xff", [&](BytesView key, BytesView value) {
+    // The walk has its read transaction; only then may the checkpointer write.
+    if (seen == 0) hold.full = false;
+    if (seen == 1) {
+      pollfd bell{store->event_fd(), POLLIN, 0};
+      REQUIRE(::poll(&bell, 1, 30'000) == 1);
+    }
+    CHECK(key == number_key(2 * seen + 1));
+    CHECK(value == "new");
+    ++seen;
+    return true;
+  });
+  CHECK(undamaged);
+  CHECK(seen == 250);
+  wait_checkpoint(*store);
+  CHECK(all_rows(*store).size() == 250);
+}
+
+TEST_CASE("disk store: many checkpoints with reads between polls, the file stays small", "[storage][disk]") {
+  TemporaryDirectory dir;
+  auto store = must_recover(small_options(dir.path()));
+  uint64_t after_ten = 0;
+  for (int round = 0; round < 60; ++round) {
+    Batch batch;
+    for (uint64_t n = 0; n < 200; ++n)
+      batch.rows.push_back(put(number_key(n), Bytes(500, static_cast<char>(round))));
+    REQUIRE(store->commit(std::move(batch)));
+    Bytes value;
+    store->get(number_key(0), value);
+    REQUIRE(store->begin_checkpoint({}));
+    wait_checkpoint(*store);
+    store->get(number_key(1), value);
+    if (round == 10) after_ten = store->usage().map_bytes;
+  }
+  CHECK(store->usage().map_bytes <= 2 * after_ten);
+}
+
+TEST_CASE("disk store: periodic durability, says durable before the sync and syncs soon", "[storage][disk]") {
+  TemporaryDirectory dir;
+  DiskStoreOptions options = small_options(dir.path());
+  options.durability = Durability::periodic;
+  auto store = must_recover(options);
+  for (int i = 0; i < 50; ++i) {
+    REQUIRE(store->commit({{Bytes(3000, 'r')}, {put("k", number_key(i))}, {}}));
+    wait_durable(*store);
+  }
+  // One sync a segment that was filled, and perhaps a few periods; never one a record.
+  CHECK(store->usage().syncs < 25);
+  // A checkpoint waits for the sync and not only for the write.
+  REQUIRE(store->begin_checkpoint({}));
+  wait_checkpoint(*store);
+  CHECK(store->usage().syncs > 0);
+  store.reset();
+  std::vector<Bytes> applied;
+  store = must_recover(options, &applied);
+  CHECK(applied.empty());
+  Bytes value;
+  CHECK(store->get("k", value) == Found::yes);
+}
+
+TEST_CASE("disk store: a directory rolled back to an older copy, opens as it was then", "[storage][disk]") {
+  TemporaryDirectory dir;
+  const DiskStoreOptions options = small_options(dir.path() + "/data");
+  LogPosition old_end;
+  {
+    auto store = must_recover(options);
+    REQUIRE(store->commit({{"a"}, {put("a", "1")}, {}}));
+    REQUIRE(store->begin_checkpoint({}));
+    wait_checkpoint(*store);
+    REQUIRE(store->commit({{"b"}, {}, {}}));
+    wait_durable(*store);
+    old_end = store->log_end();
+  }
+  copy_directory(options.directory, dir.path() + "/copy");
+  {
+    auto store = must_recover(options);
+    REQUIRE(store->commit({{"c"}, {put("a", "2")}, {}}));
+    wait_durable(*store);
+    REQUIRE(store->begin_checkpoint({}));
+    wait_checkpoint(*store);
+    CHECK(store->log_end() > old_end);
+  }
+  copy_directory(dir.path() + "/copy", options.directory);
+  std::vector<Bytes> applied;
+  auto store = must_recover(options, &applied);
+  CHECK(applied == std::vector<Bytes>{"b"});
+  Bytes value;
+  CHECK(store->get("a", value) == Found::yes);
+  CHECK(value == "1");
+  // Peers that know a later position see that this disk is not its latest.
+  CHECK(store->log_end() == old_end);
+  CHECK_FALSE(store->log_damaged());
+}
+
+TEST_CASE("disk store: records in all states of writing, can be read at once", "[storage][disk]") {
+  TemporaryDirectory dir;
+  auto store = must_recover(small_options(dir.path()));
+  std::map<LogPosition, Bytes> records;
+  Prng prng(8);
+  for (int i = 0; i < 2000; ++i) {
+    const Bytes record = number_key(prng.next()) + Bytes(prng.below(200) * prng.below(200), 'r');
+    const auto at = store->commit({{record}, {}, {}});
+    REQUIRE(at);
+    records[at->at(0)] = record;
+    const auto probe = std::next(records.begin(), static_cast<ptrdiff_t>(prng.below(records.size())));
+    for (const LogPosition position : {at->at(0), probe->first}) {
+      const auto read = store->read_log(position);
+      if (!read || *read != records[position]) FAIL("a record was read wrong at " << position.value);
+    }
+  }
+  CHECK(store->read_log({records.rbegin()->first.value + 8}).error().code != Errc::io);
+}
+
+}  // namespace
