@@ -83,6 +83,11 @@ struct DiskStore::Impl {
   bool walk(BytesView from, BytesView to, const RowVisitor& visit, Memtable MemtablePair::*part,
             RowTable::Part below);
   void drop_log();
+  // How full the active memtable is, as a share of `parts`.
+  bool filled(size_t part, size_t parts) const {
+    return active.bytes() * parts >= options.memtable_bytes * part ||
+           active.rows.size() * parts >= options.memtable_rows * part;
+  }
 };
 
 DiskStore::DiskStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -152,7 +157,7 @@ Result<std::vector<LogPosition>> DiskStore::commit(Batch&& batch) {
     if (const auto error = s.failed()) return Error{Errc::io, error->message};
     if (!s.pool->has_room()) return Error{Errc::full, "the disk is full: there is no room for the log"};
     if (!s.log->has_room()) return Error{Errc::full, "the log is behind: its buffer is full"};
-    if (s.active.bytes() >= s.options.memtable_bytes)
+    if (s.filled(1, 1))
       return Error{Errc::full, s.checkpointer->has_room() ? "both memtables are full"
                                                           : "both memtables are full, and so is the disk"};
   }
@@ -214,8 +219,7 @@ void DiskStore::Impl::drop_log() {
 bool DiskStore::wants_checkpoint() const {
   const Impl& s = *impl_;
   const uint64_t log_bytes = s.log->end().value - s.checkpoint.value;
-  return !s.frozen &&
-         (s.active.bytes() >= s.options.memtable_bytes / 2 || log_bytes >= s.options.log_bytes_max / 2);
+  return !s.frozen && (s.filled(1, 2) || log_bytes >= s.options.log_bytes_max / 2);
 }
 
 bool DiskStore::begin_checkpoint(std::vector<Batch::Change>&& meta) {
@@ -230,8 +234,7 @@ bool DiskStore::begin_checkpoint(std::vector<Batch::Change>&& meta) {
 
 bool DiskStore::has_room() const {
   const Impl& s = *impl_;
-  return s.active.bytes() < s.options.memtable_bytes && s.pool->has_room() && s.log->has_room() &&
-         !s.failed();
+  return !s.filled(1, 1) && s.pool->has_room() && s.log->has_room() && !s.failed();
 }
 
 Events DiskStore::poll() {

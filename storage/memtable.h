@@ -33,7 +33,7 @@ class Memtable {
 
   const Map& entries() const { return map_; }
   size_t bytes() const { return bytes_; }
-  bool empty() const { return map_.empty(); }
+  size_t size() const { return map_.size(); }
 
  private:
   static constexpr size_t kEntryBytes = 112;  // a tree node with its two strings' heads

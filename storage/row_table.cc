@@ -1,6 +1,7 @@
 #include "storage/row_table.h"
 
 #include <lmdb.h>
+#include <sys/statvfs.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -25,6 +26,14 @@ Error lmdb_error(const std::string& what, int rc) {
   const bool corrupt = rc == MDB_CORRUPTED || rc == MDB_PAGE_NOTFOUND || rc == MDB_INVALID;
   const Errc code = corrupt ? Errc::corrupt : rc == MDB_VERSION_MISMATCH ? Errc::version : Errc::io;
   return {code, what + ": " + mdb_strerror(rc)};
+}
+
+// LMDB calls a write that the disk cut short EIO. It leaves the last commit as it was, and a retry writes
+// every page again; what cannot be retried, LMDB answers with MDB_PANIC.
+bool nearly_full(const std::string& path) {
+  constexpr uint64_t kWriteBytesMax = 4u << 20;  // more than LMDB hands over in one call
+  struct statvfs info {};
+  return ::statvfs(path.c_str(), &info) == 0 && uint64_t{info.f_bavail} * info.f_frsize < kWriteBytesMax;
 }
 
 // Ends the transaction unless it was committed.
@@ -93,9 +102,12 @@ class TableWriter {
       MDB_val held{data.mv_size, nullptr};
       rc = mdb_cursor_put(cursor_, &k, &held, MDB_RESERVE | MDB_NOOVERWRITE);
       if (rc == MDB_KEYEXIST) {
-        if (row.kind != RowKind::more && chunks_of(to_view(held)) > chunks)
+        unsigned where = MDB_CURRENT;  // the refused put has left the cursor there
+        if (row.kind != RowKind::more && chunks_of(to_view(held)) > chunks) {
           if ((rc = erase_chunks(key, chunks)) != 0) return rc;
-        rc = mdb_cursor_put(cursor_, &k, &data, MDB_RESERVE);
+          where = 0;
+        }
+        rc = mdb_cursor_put(cursor_, &k, &data, MDB_RESERVE | where);
       } else {
         data = held;
       }
@@ -304,6 +316,7 @@ RowTable::Written RowTable::write(const Memtable& rows, const Memtable& meta, Lo
   }
   if (rc == 0) rc = txn.commit();
   if (rc == 0) return Written::done;
+  if (rc == EIO && nearly_full(impl_->path)) rc = ENOSPC;
   error = lmdb_error("checkpoint into " + impl_->path, rc);
   if (rc == MDB_MAP_FULL) return Written::map_full;
   return error->code == Errc::full ? Written::disk_full : Written::failed;

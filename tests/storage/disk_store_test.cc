@@ -61,7 +61,7 @@ uint64_t write_until_full(Store& store, uint64_t n, uint64_t limit) {
       if (store.wants_checkpoint() && store.begin_checkpoint({})) continue;
       const auto result = store.commit({{"r"}, {put("refused", "x")}, {}});
       if (!result && result.error().message.find("disk") != std::string::npos) return n;
-      wait_events(store);
+      if (const Events events = wait_events(store); events.failed) FAIL(events.failed->message);
     }
     const auto done =
         store.commit({{number_key(n) + Bytes(1000, 'r')}, {put(number_key(n), Bytes(1000, 'v'))}, {}});
@@ -109,7 +109,8 @@ void check_full_disk(const DiskStoreOptions& options, const std::function<void(b
   wait_room(*store);
   REQUIRE(store->commit({{number_key(n) + "last"}, {put(number_key(n), "last")}, {}}));
   wait_durable(*store);
-  while (!store->begin_checkpoint({})) wait_events(*store);
+  while (!store->begin_checkpoint({}))
+    if (const Events events = wait_events(*store); events.failed) FAIL(events.failed->message);
   wait_checkpoint(*store);
   store.reset();
   store = must_recover(options);
