@@ -116,6 +116,8 @@ std::string status_json(region::Node& node, const wan::Streams& streams, const s
   return json{{"node", state.name_of(state.self)},
               {"region", state.home().name},
               {"start", state.start},
+              // Serves requests: what `atoll dev up` waits for.
+              {"ready", !state.joining && !state.leaving && state.standing == region::Standing::vote},
               {"standing", state.joining ? "joining" : region::to_string(state.standing)},
               {"leaving", state.leaving},
               {"epochs_held", coordinated},
