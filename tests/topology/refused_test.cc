@@ -1,9 +1,12 @@
 // G10: a wrong topology is refused with its place, what was found and what was expected. Every rule of
 // docs/topology.md has a row here: what the small topology says, what it says instead, and the answer.
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 
+#include "crdt/base/prng.h"
 #include "tests/topology/small_topology.h"
+#include "topology/format.h"
 #include "topology/topology.h"
 
 namespace atolldb::topology {
@@ -318,6 +321,36 @@ TEST_CASE("refused topology: too many bytes, brackets or regions, refused in bou
   const auto result = parse(text, "t.toml");
   REQUIRE_FALSE(result);
   CHECK(result.error().message == "t.toml:548:1: found more than 256 regions, expected at most that many");
+}
+
+TEST_CASE("refused topology: bytes changed at random, a place named or a topology that can be written",
+          "[topology][G10]") {
+  Prng prng(20261121);
+  int refused = 0;
+  for (int run = 0; run < 3000; ++run) {
+    std::string text(kSmall);
+    for (uint64_t edits = 1 + prng.below(4); edits > 0; --edits) {
+      const size_t at = prng.below(text.size());
+      const size_t count = prng.below(std::min<size_t>(text.size() - at, 12));
+      if (prng.chance(1, 2))
+        text.replace(at, count, text, prng.below(text.size()), prng.below(12));
+      else
+        text[at] = static_cast<char>(prng.below(256));
+    }
+    INFO(text);
+    const auto result = parse(text, "t.toml");
+    if (result) {
+      CHECK(parse(format(*result), "t.toml"));
+    } else {
+      ++refused;
+      const std::string& message = result.error().message;
+      CHECK(message.starts_with("t.toml:"));
+      CHECK(message.find(": found ") < message.find(", expected "));
+      CHECK(message.find('\n') == std::string::npos);
+    }
+  }
+  CHECK(refused > 1000);
+  CHECK(refused < 3000);
 }
 
 TEST_CASE("refused topology: a long value, shortened between characters in the message", "[topology][G10]") {
