@@ -21,7 +21,7 @@ struct DiskStoreOptions {
   NodeNumber node{};
   Durability durability = Durability::strict;
   size_t memtable_bytes = 8u << 20;  // of each of the two
-  size_t memtable_rows = 12'000;  // the same in rows: each may dirty a page of LMDB, which keeps that memory
+  size_t memtable_rows = 16'000;  // the same in rows: each may dirty a page of LMDB, which keeps that memory
   uint64_t log_segment_bytes = 16u << 20;      // of one file; a larger record gets a larger file
   uint64_t log_bytes_max = uint64_t{1} << 30;  // kept for streams; what is not checkpointed is kept anyway
   uint64_t map_bytes = 0;        // address space of LMDB to begin with; 0 = as much as is sensible
