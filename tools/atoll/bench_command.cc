@@ -108,11 +108,16 @@ void watch(const std::vector<std::unique_ptr<Load>>& loads, const BenchArgs& arg
 BenchReport run_loads(const std::vector<std::unique_ptr<Load>>& loads, const BenchArgs& args,
                       const topology::Topology& topology, const std::string& file) {
   std::signal(SIGINT, on_interrupt);
-  for (const auto& load : loads) load->start();
-  warm_up(args.warm_up);
+  const bool warm = args.warm_up > 0;
+  if (warm) {
+    for (const auto& load : loads) load->start();
+    warm_up(args.warm_up);
+  }
   const std::vector<ProcessUsage> before = cpu_usage(topology, file);
   const Instant begin = monotonic_now();
   for (const auto& load : loads) load->begin_measuring();
+  if (!warm)
+    for (const auto& load : loads) load->start();
   watch(loads, args, begin);
   for (const auto& load : loads) load->stop();
   BenchReport out;

@@ -87,7 +87,7 @@ void Load::start() {
   }
   // All of them are made before the first is sent: from then on the workload belongs to the client's thread.
   std::vector<std::pair<Flight*, Request>> first;
-  for (uint32_t i = 0; i < config_.in_flight; ++i) {
+  while (first.size() < config_.in_flight && !enough()) {
     const size_t part = workload_.pick();
     first.emplace_back(new Flight{{}, static_cast<uint32_t>(part)}, workload_.make(part));
   }
