@@ -101,6 +101,7 @@ class Coordinator {
   Response filled(Response&& response) const;
 
   crdt::Hlc next_stamp();
+  uint64_t present_stamp_ms() const;
   void entered(const Dot& dot, const Entry& entry);
   void pump(Follower& follower, uint64_t fresh = 0, const Entry* fresh_entry = nullptr);
   bool held_by_w(const Dot& dot) const;

@@ -25,7 +25,7 @@ Response Coordinator::filled(Response&& response) const {
   response.node = node_.self;
   response.coordinator = node_.self;
   response.epoch = epoch_;
-  response.stamp_ms = std::max(partition_.stamp, node_.hlc.highest()).wall_ms();
+  response.stamp_ms = present_stamp_ms();
   return std::move(response);
 }
 
@@ -164,9 +164,16 @@ void Coordinator::resign(const char* why) {
 
 // -- writes
 
+// Above every stamp that entered, and above what a request id that is made now may name.
 crdt::Hlc Coordinator::next_stamp() {
   const crdt::Hlc issued = node_.hlc.issue(node_.peers.clamped_wall(node_.now));
-  return issued > partition_.stamp ? issued : crdt::Hlc{partition_.stamp.value + 1};
+  return std::max(
+      {issued, crdt::Hlc{partition_.stamp.value + 1}, crdt::Hlc::from_wall(partition_.ids_forgotten_ms + 1)});
+}
+
+uint64_t Coordinator::present_stamp_ms() const {
+  return std::max(
+      {partition_.stamp.wall_ms(), node_.hlc.highest().wall_ms(), partition_.ids_forgotten_ms + 1});
 }
 
 Result<crdt::Mutation> Coordinator::mutate(const Request& request, const Dot& dot, crdt::Hlc stamp) {
@@ -267,8 +274,7 @@ bool Coordinator::decide_by_id(const Request& request, const ReplyTo& to, Instan
     wait(std::move(waiting));
     return true;
   }
-  const uint64_t stamp_ms = std::max(partition_.stamp, node_.hlc.highest()).wall_ms();
-  if (id.made_ms <= node_.ids_forgotten_ms || id.made_ms > stamp_ms + 2 * crdt::HybridClock::kDriftMaxMs)
+  if (id.made_ms <= partition_.ids_forgotten_ms)
     return answer(first ? Outcome::rejected : Outcome::unknown, Errc::behind,
                   "the request id is older than this node's memory of ids");
   if (id.epoch == epoch_) return false;

@@ -279,8 +279,13 @@ void Node::tick_second() {
       const uint64_t count = ids.count();
       ids_surplus_ = count > RequestIds::kCountMax ? count - RequestIds::kCountMax : 0;
     }
-    state_.ids_forgotten_ms =
-        std::max(state_.ids_forgotten_ms, ids.forget(wall, std::exchange(ids_surplus_, 0), 20'000, batch));
+    ids.forget(wall, std::exchange(ids_surplus_, 0), 20'000, batch,
+               [this](PartitionId id, uint64_t stamp_ms) {
+                 Partition* of = partition(id);
+                 if (of == nullptr) return;
+                 of->ids_forgotten_ms = std::max(of->ids_forgotten_ms, stamp_ms);
+                 of->dirty = true;
+               });
     if (!batch.empty()) state_.commit(std::move(batch));
   }
   storage::LogPosition keep_from = state_.store.log_end();

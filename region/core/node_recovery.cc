@@ -24,12 +24,11 @@ struct NodeImage {
   uint32_t start = 0, random = 0;
   uint8_t standing = 0;
   crdt::Hlc hlc;
-  uint64_t ids_forgotten_ms = 0;
   std::vector<KnownPeer> known;
 };
 template <typename Io>
 void fields(Io& io, NodeImage& n) {
-  io(n.start, n.random, n.standing, n.hlc, n.ids_forgotten_ms, n.known);
+  io(n.start, n.random, n.standing, n.hlc, n.known);
 }
 
 Bytes partition_key(PartitionId id) {
@@ -110,7 +109,6 @@ Status Node::restore_node(BytesView value) {
   disk_start_ = image.start;
   disk_standing_ = static_cast<Standing>(image.standing);
   state_.hlc.restore(image.hlc);
-  state_.ids_forgotten_ms = image.ids_forgotten_ms;
   for (const KnownPeer& known : image.known) {
     Peer* peer = state_.peers.find(known.node);
     if (peer == nullptr) continue;
@@ -128,7 +126,6 @@ Bytes Node::encode_node() const {
   image.random = state_.random;
   image.standing = static_cast<uint8_t>(state_.joining ? disk_standing_ : state_.standing);
   image.hlc = state_.hlc.highest();
-  image.ids_forgotten_ms = state_.ids_forgotten_ms;
   for (const auto& [node, peer] : state_.peers.all())
     image.known.push_back({node, peer.start, peer.random, peer.synced.value, peer.forgot});
   Bytes out;

@@ -87,7 +87,6 @@ struct NodeState {
   std::set<PartitionId> settled_news;  // something was settled since the streams to other regions last looked
   std::set<NodeNumber> forgot_news;    // nodes that turned out to have lost their memory
   std::set<PartitionId> damaged;       // a damaged row was met: they begin again (docs/hazards.md, 30 and 38)
-  uint64_t ids_forgotten_ms = 0;       // request ids made up to here may have been forgotten
   // Processes of other nodes that have joined, by their random, and when they were last heard: a second one
   // is refused.
   std::map<NodeNumber, std::pair<uint32_t, Instant>> twins;

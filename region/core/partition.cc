@@ -16,11 +16,12 @@ struct State {
   Epoch promised;
   crdt::Hlc stamp;
   uint64_t lost_epoch = 0;
+  uint64_t ids_forgotten_ms = 0;
   Bytes data;
 };
 template <typename Io>
 void fields(Io& io, State& s) {
-  io(s.settled, s.confirmed, s.promised, s.stamp, s.lost_epoch, s.data);
+  io(s.settled, s.confirmed, s.promised, s.stamp, s.lost_epoch, s.ids_forgotten_ms, s.data);
 }
 }  // namespace
 
@@ -186,7 +187,7 @@ std::optional<Partition::Sendable> Partition::read(const storage::Outbox::Entry&
 }
 
 Bytes Partition::encode_state() const {
-  State state{settled, confirmed, promised, stamp, lost_epoch, data.encode_state()};
+  State state{settled, confirmed, promised, stamp, lost_epoch, ids_forgotten_ms, data.encode_state()};
   Bytes out;
   crdt::encode_typed(kStateVersion, state, out);
   return out;
@@ -207,6 +208,7 @@ Status Partition::restore(BytesView bytes) {
   promised = state.promised;
   stamp = state.stamp;
   lost_epoch = state.lost_epoch;
+  ids_forgotten_ms = state.ids_forgotten_ms;
   dirty = false;
   return ok();
 }

@@ -39,6 +39,7 @@ class Partition {
   storage::LogPosition promised_at;  // the promise is durable when the log is, up to here
   crdt::Hlc stamp;                   // the highest with which anything entered
   uint64_t lost_epoch = 0;           // see Promise
+  uint64_t ids_forgotten_ms = 0;     // request ids made up to here may have been forgotten
   storage::Outbox outbox;
   bool dirty = true;          // since the last checkpoint
   crdt::DotSet regions_have;  // dots of this region's actors that every other region covers; kept by wan/core

@@ -88,10 +88,10 @@ uint64_t Peers::clamped_wall(Now now) const {
     if (peer.up) offsets.push_back(peer.wall_offset_ms);
   std::sort(offsets.begin(), offsets.end());
   const int64_t median = offsets[(offsets.size() - 1) / 2];
-  const int64_t bound =
-      static_cast<int64_t>(now.wall_ms) + median + static_cast<int64_t>(crdt::HybridClock::kDriftMaxMs);
+  const auto wall = static_cast<int64_t>(now.wall_ms);
+  const auto bound = static_cast<int64_t>(crdt::HybridClock::kDriftMaxMs);
   return static_cast<uint64_t>(
-      std::max<int64_t>(0, std::min<int64_t>(static_cast<int64_t>(now.wall_ms), bound)));
+      std::max<int64_t>(0, std::clamp(wall, wall + median - bound, wall + median + bound)));
 }
 
 }  // namespace atolldb::region

@@ -1,10 +1,14 @@
 #include "region/core/request_ids.h"
 
+#include <algorithm>
+
 #include "crdt/fields.h"
 
 namespace atolldb::region {
 
 namespace {
+constexpr size_t kMadeMsAt = 2 + 8 + 2 + 4;  // in an encoded id: behind region and epoch
+
 // Meta keys: 'r' partition id → entry; 'q' stamp partition id → nothing. Numbers are big-endian, so that
 // order is meaning.
 void put_be(Bytes& out, uint64_t value, int width) {
@@ -59,12 +63,16 @@ Bytes RequestIds::encode(const RequestId& id) {
   return out;
 }
 
+// Forgotten in the order of stamps, and never before the stamp that the id itself names: so an id above what
+// has been forgotten is known or was never counted.
 void RequestIds::remember(PartitionId partition, BytesView id, const Dot& dot, uint64_t stamp_ms,
                           storage::Batch& batch) {
+  const uint64_t made_ms = id.size() >= kMadeMsAt + 8 ? get_be(id.substr(kMadeMsAt), 8) : 0;
+  const uint64_t keep_ms = std::max(stamp_ms, made_ms);
   Bytes value;
-  crdt::encode_typed(1, IdEntry{dot, stamp_ms}, value);
+  crdt::encode_typed(1, IdEntry{dot, keep_ms}, value);
   batch.meta.push_back({id_key(partition, id), std::move(value)});
-  batch.meta.push_back({time_key(stamp_ms, partition, id), Bytes()});
+  batch.meta.push_back({time_key(keep_ms, partition, id), Bytes()});
 }
 
 std::optional<Dot> RequestIds::find(PartitionId partition, BytesView id) {
@@ -75,21 +83,21 @@ std::optional<Dot> RequestIds::find(PartitionId partition, BytesView id) {
   return entry->dot;
 }
 
-uint64_t RequestIds::forget(uint64_t now_ms, uint64_t surplus, size_t count_max, storage::Batch& batch) {
+void RequestIds::forget(uint64_t now_ms, uint64_t surplus, size_t count_max, storage::Batch& batch,
+                        const std::function<void(PartitionId, uint64_t)>& forgotten) {
   const uint64_t keep_from = now_ms > kKeptMs ? now_ms - kKeptMs : 0;
-  uint64_t newest = 0;
+  size_t count = 0;
   store_.walk_meta("q", "r", [&](BytesView key, BytesView) {
-    if (key.size() < 11 || batch.meta.size() >= 2 * count_max) return false;
+    if (key.size() < 11 || count++ == count_max) return false;
     const uint64_t stamp_ms = get_be(key.substr(1), 8);
     if (stamp_ms >= keep_from && surplus == 0) return false;
     if (surplus > 0) --surplus;
-    newest = std::max(newest, stamp_ms);
-    batch.meta.push_back(
-        {id_key(PartitionId{static_cast<uint16_t>(get_be(key.substr(9), 2))}, key.substr(11)), std::nullopt});
+    const PartitionId partition{static_cast<uint16_t>(get_be(key.substr(9), 2))};
+    forgotten(partition, stamp_ms);
+    batch.meta.push_back({id_key(partition, key.substr(11)), std::nullopt});
     batch.meta.push_back({Bytes(key), std::nullopt});
     return true;
   });
-  return newest;
 }
 
 void RequestIds::each(PartitionId partition, const std::function<void(BytesView, BytesView)>& visit) {

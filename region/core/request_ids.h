@@ -26,9 +26,10 @@ class RequestIds {
   // The dot under which the increment was counted.
   std::optional<Dot> find(PartitionId partition, BytesView id);
   // Puts the entries of ids that are too old, and of the `surplus` oldest, into the batch as erasures; at
-  // most `count_max` at once. The highest stamp that is forgotten by it; 0: none. Ids made after it are all
-  // still known.
-  uint64_t forget(uint64_t now_ms, uint64_t surplus, size_t count_max, storage::Batch& batch);
+  // most `count_max` at once. `forgotten` is told of each; a partition's ids made after the newest of its own
+  // are all still known.
+  void forget(uint64_t now_ms, uint64_t surplus, size_t count_max, storage::Batch& batch,
+              const std::function<void(PartitionId, uint64_t stamp_ms)>& forgotten);
   // All of a partition, for a complete exchange; and back.
   void each(PartitionId partition, const std::function<void(BytesView id, BytesView entry)>& visit);
   void adopt(PartitionId partition, BytesView id, BytesView entry, storage::Batch& batch);

@@ -141,19 +141,22 @@ std::string status_json(region::Node& node, const wan::Streams& streams, const s
 
 std::string digest_json(region::Node& node) {
   crdt::Digest total, clocks;
-  json partitions = json::object();
+  json partitions = json::object(), partition_clocks = json::object();
   for (auto& [id, partition] : node.partitions()) {
     const crdt::Digest digest = partition->data.digest();
     total += digest;
     Bytes clock;
     crdt::encode(partition->data.clock(), clock);
-    clocks += crdt::hash_of(std::to_string(raw(id)), clock);
+    const crdt::Digest clock_hash = crdt::hash_of(std::to_string(raw(id)), clock);
+    clocks += clock_hash;
+    partition_clocks[std::to_string(raw(id))] = crdt::to_hex(clock_hash);
     partitions[std::to_string(raw(id))] = crdt::to_hex(digest);
   }
   return json{{"node", node.state().name_of(node.state().self)},
               {"digest", crdt::to_hex(total)},
               {"clock", crdt::to_hex(clocks)},
-              {"partitions", partitions}}
+              {"partitions", partitions},
+              {"clocks", partition_clocks}}
       .dump();
 }
 

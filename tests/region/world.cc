@@ -1,5 +1,6 @@
 #include "tests/region/world.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
@@ -245,12 +246,13 @@ std::string World::report(NodeNumber node, region::Op op) {
 }
 
 bool World::converged() {
-  std::set<std::string> seen;
+  std::map<std::string, std::set<std::string>> seen;
   for (const auto& [node, process] : processes_) {
     const auto json = nlohmann::json::parse(report(node, region::Op::digest));
-    seen.insert(json["digest"].get<std::string>() + json["clock"].get<std::string>());
+    for (const auto& [partition, digest] : json["partitions"].items())
+      seen[partition].insert(digest.get<std::string>() + json["clocks"][partition].get<std::string>());
   }
-  return seen.size() == 1;
+  return std::all_of(seen.begin(), seen.end(), [](const auto& item) { return item.second.size() == 1; });
 }
 
 bool World::serving() {
