@@ -83,6 +83,18 @@ const char* type_name(crdt::Type type) {
   }
   return "none";
 }
+
+// It has a vote, and every partition that it holds has a coordinator in the region.
+bool ready(region::Node& node) {
+  region::NodeState& state = node.state();
+  if (state.joining || state.leaving || state.standing != region::Standing::vote) return false;
+  for (auto& [id, partition] : node.partitions()) {
+    if (partition->promised.number == 0) return false;
+    const region::Coordinator* here = node.coordinator(id);
+    if (here != nullptr ? !here->active() : !state.peers.up(partition->promised.node)) return false;
+  }
+  return true;
+}
 }  // namespace
 
 std::string status_json(region::Node& node, const wan::Streams& streams, const std::vector<RegionId>& cut) {
@@ -119,6 +131,7 @@ std::string status_json(region::Node& node, const wan::Streams& streams, const s
               // Serves requests: what `atoll dev up` waits for.
               {"ready", !state.joining && !state.leaving && state.standing == region::Standing::vote},
               {"standing", state.joining ? "joining" : region::to_string(state.standing)},
+              {"ready", ready(node)},
               {"leaving", state.leaving},
               {"epochs_held", coordinated},
               {"partitions", node.partitions().size()},
