@@ -12,6 +12,8 @@ void DeltaStream::acknowledge(Instant now, const Outbox& outbox, const crdt::Dot
   if (acked_.covers(dots)) return;
   acked_.join(dots);
   progress_ = now;
+  patience_factor_ = 1;
+  window_bytes_ = std::min(kWindowBytes, window_bytes_ * 2);
   start_at(outbox);
   advance(outbox);
 }
@@ -26,7 +28,7 @@ void DeltaStream::forget() {
 }
 
 bool DeltaStream::stalled(Instant now, const Outbox& outbox, Duration patience) const {
-  return std::max(first_unacked_, outbox.begin()) < sent_ && now - progress_ > patience;
+  return std::max(first_unacked_, outbox.begin()) < sent_ && now - progress_ > patience * patience_factor_;
 }
 
 }  // namespace atolldb::storage

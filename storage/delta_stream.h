@@ -17,8 +17,10 @@ namespace atolldb::storage {
 
 class DeltaStream {
  public:
-  static constexpr uint64_t kWindowBytes = 4u << 20;  // sent and not acknowledged
+  static constexpr uint64_t kWindowBytesLeast = 64u << 10;  // after a rewind: whoever is slow is not buried
+  static constexpr uint64_t kWindowBytes = 4u << 20;        // sent and not acknowledged
   static constexpr uint64_t kWindowEntries = 4096;
+  static constexpr int64_t kPatienceFactorMax = 8;
 
   // `concerns`: whether a dot is for this destination at all; empty = every dot is.
   explicit DeltaStream(std::function<bool(const Dot&)> concerns = {}) : concerns_(std::move(concerns)) {}
@@ -52,8 +54,13 @@ class DeltaStream {
   // What the destination said it had no longer counts (it lost its memory, or another epoch began).
   void forget();
   // Sends again from what is confirmed.
-  void rewind() { next_ = sent_ = first_unacked_; }
-  // Something was sent, and nothing was heard of it for this long.
+  void rewind() {
+    next_ = sent_ = first_unacked_;
+    window_bytes_ = kWindowBytesLeast;
+    patience_factor_ = std::min<int64_t>(patience_factor_ * 2, kPatienceFactorMax);
+  }
+  // Something was sent, and nothing was heard of it for this long; longer after every rewind that brought no
+  // answer.
   bool stalled(Instant now, const Outbox& outbox, Duration patience) const;
 
  private:
@@ -64,7 +71,7 @@ class DeltaStream {
   }
   bool room(const Outbox& outbox) const {
     return next_ - first_unacked_ < kWindowEntries &&
-           outbox.bytes_between(first_unacked_, next_) < kWindowBytes;
+           outbox.bytes_between(first_unacked_, next_) < window_bytes_;
   }
 
   std::function<bool(const Dot&)> concerns_;
@@ -73,6 +80,8 @@ class DeltaStream {
   uint64_t next_ = 0;           // to be sent next
   uint64_t sent_ = 0;           // end of what was sent since the last rewind
   Instant progress_;
+  uint64_t window_bytes_ = kWindowBytes;
+  int64_t patience_factor_ = 1;
 };
 
 }  // namespace atolldb::storage

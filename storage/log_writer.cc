@@ -1,5 +1,6 @@
 #include "storage/log_writer.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -61,6 +62,7 @@ LogPosition LogWriter::append(BytesView record) {
   const LogPosition at{end_};
   const RecordHead head{static_cast<uint32_t>(record.size())};
   const std::lock_guard lock(mutex_);
+  waiting_.starts.push_back(static_cast<uint32_t>(waiting_.bytes.size()));
   waiting_.bytes.append(reinterpret_cast<const char*>(&head), sizeof head);
   waiting_.bytes.append(record);
   waiting_.bytes.resize((waiting_.bytes.size() + kRecordAlignment - 1) / kRecordAlignment * kRecordAlignment);
@@ -79,9 +81,8 @@ LogPosition LogWriter::begin() const {
 }
 
 std::optional<BytesView> LogWriter::find_in(const Group& group, uint64_t at) {
-  size_t offset = 0;
-  while (offset < group.bytes.size() && group.begin + offset < at) offset += extent_at(group.bytes, offset);
-  if (offset >= group.bytes.size() || group.begin + offset != at) return std::nullopt;
+  const uint64_t offset = at - group.begin;
+  if (!std::binary_search(group.starts.begin(), group.starts.end(), offset)) return std::nullopt;
   uint32_t size;
   std::memcpy(&size, group.bytes.data() + offset, sizeof size);
   return BytesView(group.bytes).substr(offset + kRecordHeadBytes, size);
@@ -179,6 +180,7 @@ void LogWriter::run() {
     if (status && (stopping || now >= sync_at)) status = sync_segment();
     lock.lock();
     writing_.bytes.clear();
+    writing_.starts.clear();
     if (writing_.bytes.capacity() > kBufferKeptBytes) Bytes().swap(writing_.bytes);
     if (stopping) break;
   }

@@ -69,6 +69,7 @@ class LogWriter {
   struct Group {
     uint64_t begin = 0;
     Bytes bytes;
+    std::vector<uint32_t> starts;  // of its records, from `begin`: streams read what is not written yet, too
   };
 
   void run();

@@ -10,7 +10,7 @@ namespace atolldb::region {
 
 namespace {
 constexpr Duration kPrepareEvery = Duration::millis(300);
-constexpr Duration kStreamPatience = Duration::millis(1000);
+constexpr Duration kStreamPatience = Duration::millis(2000);
 constexpr Duration kExchangeEvery = Duration::millis(1000);
 constexpr Duration kProgressEvery = Duration::millis(100);
 constexpr Duration kConfirmPatience = Duration::millis(100);

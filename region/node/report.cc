@@ -129,7 +129,6 @@ std::string status_json(region::Node& node, const wan::Streams& streams, const s
               {"region", state.home().name},
               {"start", state.start},
               // Serves requests: what `atoll dev up` waits for.
-              {"ready", !state.joining && !state.leaving && state.standing == region::Standing::vote},
               {"standing", state.joining ? "joining" : region::to_string(state.standing)},
               {"ready", ready(node)},
               {"leaving", state.leaving},
