@@ -280,6 +280,20 @@ TEST_CASE("disk store: many checkpoints with reads between polls, the file stays
   CHECK(store->usage().map_bytes <= 2 * after_ten);
 }
 
+TEST_CASE("disk store: large values shrink, their chunks' space is used again", "[storage][disk]") {
+  TemporaryDirectory dir;
+  auto store = must_recover(small_options(dir.path()));
+  for (uint64_t n = 0; n < 24; ++n) {
+    REQUIRE(store->commit({{}, {put(number_key(n), Bytes(1u << 20, 'v'))}, {}}));
+    REQUIRE(store->begin_checkpoint({}));
+    wait_checkpoint(*store);
+    REQUIRE(store->commit({{}, {n % 2 == 0 ? put(number_key(n), "small") : erase(number_key(n))}, {}}));
+    REQUIRE(store->begin_checkpoint({}));
+    wait_checkpoint(*store);
+  }
+  CHECK(store->usage().map_bytes < (8u << 20));
+}
+
 TEST_CASE("disk store: periodic durability, says durable before the sync and syncs soon", "[storage][disk]") {
   TemporaryDirectory dir;
   DiskStoreOptions options = small_options(dir.path());
