@@ -168,6 +168,7 @@ class Core {
   void handle_lost(Instant now, uint32_t index, const std::string& why);
   void handle_timeout(Instant now, uint32_t index);
   bool may_repeat(const Slot& slot) const;
+  void leave_open(Slot& slot);
 
   CoreConfig config_;
   const topology::Topology& topology_;

@@ -41,7 +41,7 @@ std::string Core::last_words(const Slot& slot) const {
 
 void Core::expire(uint32_t index) {
   Slot& slot = slots_[index];
-  if (slot.state == State::sent) slot.maybe_happened = true;
+  if (slot.state == State::sent) leave_open(slot);
   const bool rejections_only = !slot.maybe_happened && !slot.last_error.empty();
   std::string message = "the deadline passed after " + std::to_string(slot.tries) + " attempts";
   if (!slot.last_error.empty()) message += "; " + slot.last_error;
@@ -52,7 +52,7 @@ void Core::close() {
   for (uint32_t index = 0; index < slots_.size(); ++index) {
     Slot& slot = slots_[index];
     if (slot.state == State::unused) continue;
-    if (slot.state == State::sent) slot.maybe_happened = true;
+    if (slot.state == State::sent) leave_open(slot);
     fail(index, Errc::unavailable, "the client was closed");
   }
 }
@@ -119,7 +119,7 @@ void Core::handle_rejected(Instant now, uint32_t index, LinkId link, Response&& 
 void Core::handle_unknown(Instant now, uint32_t index, Response&& response) {
   Slot& slot = slots_[index];
   if (!may_repeat(slot)) return complete(index, std::move(response));
-  slot.maybe_happened = true;
+  leave_open(slot);
   slot.last_code = response.code;
   slot.last_error = describe(node_of(LinkId{slot.link})) + ": " + response.message;
   wait(now, index);
@@ -151,6 +151,14 @@ bool Core::may_repeat(const Slot& slot) const {
   return is_read(slot.request.op) || slot.request.op == Op::add || config_.retry_unknown_writes;
 }
 
+// What came of the attempt is open, except that no node carries out an increment whose id has no stamp: that
+// attempt only asked for one.
+void Core::leave_open(Slot& slot) {
+  const auto& id = slot.request.id;
+  if (slot.request.op == Op::add && id && id->made_ms == 0) return;
+  slot.maybe_happened = true;
+}
+
 // The attempt will have no answer: its link is gone.
 void Core::handle_lost(Instant now, uint32_t index, const std::string& why) {
   Slot& slot = slots_[index];
@@ -158,7 +166,7 @@ void Core::handle_lost(Instant now, uint32_t index, const std::string& why) {
   slot.last_code = Errc::unavailable;
   slot.last_error = why;
   if (slot.state == State::sent) {
-    slot.maybe_happened = true;
+    leave_open(slot);
     if (!may_repeat(slot)) return fail(index, Errc::unavailable, why);
   }
   route(now, index);

@@ -43,7 +43,7 @@ enum class Op : uint8_t {
 struct RequestId {
   RegionId region{};
   Epoch epoch;
-  uint64_t made_ms = 0;  // Response::stamp_ms
+  uint64_t made_ms = 0;  // Response::stamp_ms; 0: not known yet, and never carried out
   uint64_t nonce = 0;
   friend auto operator<=>(const RequestId&, const RequestId&) = default;
 };

@@ -247,6 +247,25 @@ TEST_CASE("client core: increment whose link is lost, the same id at the next no
   }
 }
 
+// The very first increment of a partition asks for epoch and stamp. If its link dies, no node can ever say more of
+// that id than "unknown": repeated, it would stay unknown for ever.
+TEST_CASE("client core: increment without a stamp whose link is lost, a fresh id", "[client]") {
+  World w;
+  w.submit(add());
+  const auto first = w.next_sent();
+  CHECK(first.request.id->made_ms == 0);
+  w.lose(first.link);
+  const auto second = w.next_sent();
+  CHECK(second.request.attempt == 1);
+  CHECK(second.request.id->nonce != first.request.id->nonce);
+  w.answer(second, under(kFirst, rejected(Errc::behind)));
+  const auto third = w.next_sent();
+  CHECK(third.request.attempt == 1);
+  CHECK(third.request.id->made_ms == 5'000);
+  w.answer(third, done());
+  CHECK(w.last().outcome == Outcome::done);
+}
+
 TEST_CASE("client core: late answers of an earlier attempt", "[client]") {
   World w;
   w.submit(add());
