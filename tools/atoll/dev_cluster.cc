@@ -190,6 +190,11 @@ Result<NodeList> DevCluster::start(const NodeList& nodes) {
   return missing;
 }
 
+bool DevCluster::is_alone(const Node& node) const {
+  const NodeList running = running_in(topology_.region(node.region).name);
+  return topology_.region(node.region).nodes.size() > 1 && running.size() <= 1;
+}
+
 Status DevCluster::wait_until_serving(const NodeList& nodes, Duration limit, const OnWait& on_wait) {
   const Instant deadline = monotonic_now() + limit;
   NodeList waiting = nodes;
@@ -211,7 +216,7 @@ Status DevCluster::wait_until_serving(const NodeList& nodes, Duration limit, con
         if (Status applied = apply_cuts_to({waiting[i]}); !applied) return applied;
         uncut.erase(pending);
       }
-      if (states[i].ready) continue;
+      if (states[i].ready || (states[i].answers && is_alone(*waiting[i]))) continue;
       still.push_back(waiting[i]);
       detail = waiting[i]->name + ": " + states[i].detail;
     }

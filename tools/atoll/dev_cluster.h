@@ -67,6 +67,7 @@ class DevCluster {
   static Result<DevCluster> load(DevPaths paths, DevSpec spec);
   Result<ProcessId> spawn(const topology::Node& node, const std::string& daemon) const;
   Status check_regions(const std::string& a, const std::string& b) const;
+  bool is_alone(const topology::Node& node) const;
   NodeList running_in(const std::string& region) const;
   Status apply_cuts_to(const NodeList& nodes) const;
   Status tell(const NodeList& nodes, region::Op op, const std::vector<std::string>& regions) const;

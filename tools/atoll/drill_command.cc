@@ -22,6 +22,7 @@ struct DrillCommand {
   size_t limit = 0;
   bool no_kill = false;
   uint32_t outage_s = 15;
+  uint32_t retry_s = 600;
   uint32_t converge_s = 300;
   DrillOptions drill;
 };
@@ -60,6 +61,7 @@ Result<DrillReport> run(const DrillCommand& command, Progress& progress) {
 
 void execute(DrillCommand& command, Globals& globals) {
   command.drill.outage = Duration::seconds(command.outage_s);
+  command.drill.retry_limit = Duration::seconds(command.retry_s);
   command.drill.converge_limit = Duration::seconds(command.converge_s);
   std::optional<Progress> progress(globals.json ? stderr : stdout);
   const auto report = run(command, *progress);
@@ -95,6 +97,9 @@ void register_drill(CLI::App& app, Globals& globals) {
   drill
       .add_option("--outage", command->outage_s, "seconds until the killed region is started again, at most")
       ->check(CLI::Range(0, 300))
+      ->capture_default_str();
+  drill.add_option("--retry-limit", command->retry_s, "seconds that the killed region's writes may take")
+      ->check(CLI::Range(1, 600))
       ->capture_default_str();
   drill.add_option("--converge-limit", command->converge_s, "seconds until all nodes must be equal")
       ->check(CLI::Range(1, 3600))

@@ -44,7 +44,7 @@ NodeState state_of(const NodeAnswer& answer) {
     return state;
   }
   state.ready = status["ready"].get<bool>();
-  if (!state.ready) state.detail = "not ready yet";
+  if (!state.ready) state.detail = "its standing is " + status.value("standing", nlohmann::json()).dump();
   return state;
 }
 

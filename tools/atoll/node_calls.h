@@ -27,7 +27,7 @@ std::vector<NodeAnswer> ask_nodes(const topology::Topology& topology, const std:
 // What a node says of itself (Op::status); only what the commands here look at.
 struct NodeState {
   bool answers = false;
-  bool ready = false;
+  bool ready = false;  // it takes part in quorums
   std::string detail;  // why it does not answer or is not ready
 };
 std::vector<NodeState> ask_states(const topology::Topology& topology, const std::vector<NodeNumber>& nodes,

@@ -1,5 +1,6 @@
 #include "tools/atoll/drill/convergence.h"
 
+#include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -16,12 +17,12 @@ using nlohmann::json;
 constexpr Duration kAskLimit = Duration::seconds(10);
 constexpr auto kAskPause = std::chrono::milliseconds(100);
 
-Result<std::vector<PartitionDigests>> ask_digests(const topology::Topology& topology) {
+Result<std::vector<Digests>> ask_digests(const topology::Topology& topology) {
   std::vector<NodeNumber> nodes;
   for (const topology::Node& node : topology.nodes) nodes.push_back(node.number);
   region::Request request;
   request.op = region::Op::digest;
-  std::vector<PartitionDigests> all;
+  std::vector<Digests> all;
   for (const NodeAnswer& answer : ask_nodes(topology, nodes, request, kAskLimit)) {
     const std::string& name = topology.find(answer.node)->name;
     if (!answer.response || answer.response->outcome != region::Outcome::done) {
@@ -37,25 +38,29 @@ Result<std::vector<PartitionDigests>> ask_digests(const topology::Topology& topo
 
 }  // namespace
 
-Result<PartitionDigests> parse_digests(std::string_view text) {
+Result<Digests> parse_digests(std::string_view text) {
   try {
-    PartitionDigests digests;
-    for (const json& entry : json::parse(text).at("partitions")) {
-      digests[entry.at("partition").get<uint32_t>()] = entry.at("digest").dump() + entry.at("clock").dump();
+    const json said = json::parse(text);
+    Digests digests;
+    std::string held = "clocks of";
+    for (const auto& [partition, digest] : said.at("partitions").items()) {
+      digests[partition] = digest.get<std::string>();
+      held += " " + partition;
     }
+    digests[held] = said.at("clock").get<std::string>();
     return digests;
   } catch (const json::exception& problem) {
     return {Errc::corrupt, std::string("its digests are not as expected: ") + problem.what()};
   }
 }
 
-size_t count_unequal(const std::vector<PartitionDigests>& nodes) {
-  std::map<uint32_t, std::set<std::string>> said;
-  for (const PartitionDigests& digests : nodes) {
-    for (const auto& [partition, digest] : digests) said[partition].insert(digest);
+size_t count_unequal(const std::vector<Digests>& nodes) {
+  std::map<std::string, std::set<std::string>> said;
+  for (const Digests& digests : nodes) {
+    for (const auto& [what, digest] : digests) said[what].insert(digest);
   }
   size_t unequal = 0;
-  for (const auto& [partition, digests] : said) unequal += digests.size() > 1;
+  for (const auto& [what, digests] : said) unequal += digests.size() > 1;
   return unequal;
 }
 
@@ -69,8 +74,10 @@ Status wait_until_equal(const topology::Topology& topology, Duration limit, Prog
     report.converge_seconds = waited.as_seconds();
     if (digests) {
       const size_t unequal = count_unequal(*digests);
-      progress.update(partitions - unequal, partitions,
-                      "converging: " + std::to_string(unequal) + " partitions differ");
+      const std::string differ =
+          std::to_string(std::min<uint64_t>(unequal, partitions)) + " partitions differ";
+      progress.update(partitions - std::min<uint64_t>(unequal, partitions), partitions,
+                      "converging: " + differ);
       report.converged = unequal == 0;
       if (report.converged) return ok();
     }

@@ -17,6 +17,8 @@ struct DrillOptions {
   uint64_t seed = 1;
   uint32_t in_flight = 64;                  // writes of each loader
   Duration outage = Duration::seconds(15);  // at most; the region returns earlier when the others are done
+  Duration retry_limit =
+      Duration::seconds(600);  // of one write in the killed region; request ids live as long
   Duration converge_limit = Duration::seconds(300);
   bool verify_only = false;  // the load has been there before: only compare
 };

@@ -16,8 +16,7 @@ namespace atolldb::tools {
 namespace {
 
 constexpr Duration kProgressPause = Duration::millis(50);
-constexpr uint32_t kDeadlineMs = 30'000;         // where nothing is to go wrong
-constexpr uint32_t kOutageDeadlineMs = 600'000;  // of the region that will be away; request ids live as long
+constexpr uint32_t kDeadlineMs = 30'000;  // where nothing is to go wrong
 
 // The loaders, the outage and the clock of the phases. The thread that runs it watches; the loaders' threads
 // only wake it when one of them is done.
@@ -58,7 +57,7 @@ class Load {
       config.in_flight = options_.in_flight;
       config.deadline_ms = kDeadlineMs;
       if (cluster_ && i + 1 == plan_.size()) {
-        config.deadline_ms = kOutageDeadlineMs;
+        config.deadline_ms = static_cast<uint32_t>(options_.retry_limit.as_millis());
         // However fast it is, there are writes left to lose when its region dies.
         config.gate = plan_[i].size() * 3 / 4;
       }
