@@ -1,0 +1,168 @@
+"""A dev cluster for one test: on free ports, in a directory of its own, gone when the test is over.
+
+    with Cluster(regions="eu,us") as cluster, cluster.load() as load:
+        load.wait(200)
+        cluster.kill("eu-1")
+        load.wait(200, "eu")
+        result = load.finish()
+
+The programs come from the environment: ATOLL (atolld lies beside it) and CLUSTER_LOAD."""
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+ATOLL = os.environ.get("ATOLL", "build/atoll")
+CLUSTER_LOAD = os.environ.get("CLUSTER_LOAD", "build/tests/cluster/cluster_load")
+LOG_LINES_SHOWN = 40
+
+# Below the ports that the kernel gives to outgoing connections, less what a cluster spans.
+BASE_PORT_MIN, BASE_PORT_MAX = 11000, 28000
+
+
+class Failed(AssertionError):
+    """A command ended with another status than it should."""
+
+
+class Cluster:
+    def __init__(self, regions="eu,us,ap", nodes=3, wan_delay="5ms"):
+        self.regions, self.nodes, self.wan_delay = regions.split(","), nodes, wan_delay
+        self.root = tempfile.mkdtemp(prefix="atoll-cluster-")
+        self.dir = os.path.join(self.root, "dev")
+        self.topology = os.path.join(self.dir, "topology.toml")
+
+    def __enter__(self):
+        try:
+            self._up()
+        except BaseException:
+            self._show_logs()
+            self._remove()
+            raise
+        return self
+
+    def __exit__(self, kind, error, trace):
+        if kind is not None:
+            self._show_logs()
+        self._remove()
+
+    def _up(self):
+        for _ in range(20):
+            base = random.randrange(BASE_PORT_MIN, BASE_PORT_MAX, 100)
+            result = self.dev("up", "--regions", ",".join(self.regions), "--nodes", str(self.nodes), "--base-port",
+                              str(base), "--wan-delay", self.wan_delay, check=False)
+            if result.returncode == 0:
+                self.base_port = base
+                return
+            if "holds port" not in result.stderr:
+                raise Failed("atoll dev up: " + result.stderr)
+        raise Failed("found no free ports")
+
+    def _remove(self):
+        self.dev("down", check=False)
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    def _show_logs(self):
+        for name in self.names():
+            try:
+                with open(os.path.join(self.node_dir(name), "log.txt"), errors="replace") as log:
+                    lines = log.readlines()[-LOG_LINES_SHOWN:]
+            except OSError:
+                continue
+            print("---- {}\n{}".format(name, "".join(lines)), flush=True)
+
+    def names(self, region=None):
+        return ["{}-{}".format(r, j) for r in self.regions if region in (None, r) for j in range(1, self.nodes + 1)]
+
+    def node_dir(self, node):
+        return os.path.join(self.dir, node)
+
+    # ---- commands
+
+    def run(self, *args, check=True, timeout=90):
+        result = subprocess.run([ATOLL, *args], capture_output=True, text=True, timeout=timeout, errors="replace")
+        if check and result.returncode != 0:
+            raise Failed("atoll {}: status {}\n{}{}".format(" ".join(args), result.returncode, result.stdout,
+                                                            result.stderr))
+        return result
+
+    def dev(self, verb, *args, check=True):
+        return self.run("dev", verb, *args, "--dir", self.dir, check=check)
+
+    def atoll(self, verb, *args, check=True):
+        """Any other command: its output without the newline at the end."""
+        return self.run(verb, "-t", self.topology, *args, check=check).stdout.rstrip("\n")
+
+    def kill(self, target):
+        return self.dev("kill", target)
+
+    def start(self, target):
+        return self.dev("start", target)
+
+    def cut(self, a, b):
+        return self.dev("cut", a, b)
+
+    def heal(self, *pair):
+        return self.dev("heal", *pair)
+
+    def load(self, *regions):
+        return Load(self.topology, regions)
+
+
+class Load:
+    """Writes in the background (cluster_load.cc) until finish()."""
+
+    def __init__(self, topology, regions):
+        self.process = subprocess.Popen([CLUSTER_LOAD, topology, *regions], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+    def _say(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline().strip()
+
+    def wait(self, count, *regions):
+        """Until that many more writes are acknowledged in each of the regions (none named: in all)."""
+        answer = self._say(" ".join(["wait", str(count), *regions]))
+        if answer != "ok":
+            raise Failed("waiting for {} writes in {}: {}".format(count, regions or "all regions", answer or "it ended"))
+
+    def finish(self):
+        """Stops the writing, and returns what all nodes hold compared with what was acknowledged. Raises when
+        anything is wrong."""
+        answer = self._say("stop")
+        status = self.process.wait(timeout=120)
+        result = json.loads(answer) if answer else {}
+        print(json.dumps(result), flush=True)
+        if status != 0 or not result:
+            raise Failed("the load ended with status {}: {}".format(status, answer))
+        return result
+
+
+def rounds(default):
+    """How often the tests that repeat a fault do so: ATOLL_CLUSTER_ROUNDS overrides."""
+    return int(os.environ.get("ATOLL_CLUSTER_ROUNDS", default))
+
+
+class ClusterTest(unittest.TestCase):
+    longMessage = True
+
+    def assert_untouched(self, result, *regions):
+        """No write in these regions was rejected or left unknown."""
+        for region in regions:
+            self.assertEqual((result["regions"][region]["rejected"], result["regions"][region]["unknown"]), (0, 0),
+                             region)
+            self.assertGreater(result["regions"][region]["done"], 0, region)
