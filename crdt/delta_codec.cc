@@ -1,8 +1,8 @@
 #include "crdt/delta_codec.h"
 
 #include "crdt/delta.h"
-#include "crdt/limits.h"
 #include "crdt/row_codec.h"
+#include "crdt/sizes.h"
 
 namespace atolldb::crdt {
 

@@ -65,6 +65,9 @@ void read_waiting(Reader& reader, PartitionId partition, WaitingRows& waiting) {
 Replica::Replica(PartitionId partition, const Placement& placement, Rows& rows)
     : partition_(partition), placement_(placement), rows_(rows), leaves_(kTreeLeaves) {}
 
+Replica::Replica(Replica&&) noexcept = default;
+Replica::~Replica() = default;
+
 PartitionId Replica::partition() const { return partition_; }
 const DotSet& Replica::clock() const { return clock_; }
 Digest Replica::digest() const { return root_; }
@@ -119,6 +122,7 @@ void Replica::reset() {
   waiting_.clear();
   scans_.clear();
   pull_.reset();
+  remembered_.reset();
 }
 
 Replica::At Replica::locate(BytesView key) const {

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -22,8 +23,8 @@
 #include "crdt/digest.h"
 #include "crdt/dot_set.h"
 #include "crdt/hlc.h"
-#include "crdt/limits.h"
 #include "crdt/rows.h"
+#include "crdt/sizes.h"
 #include "crdt/waiting_rows.h"
 
 namespace atolldb::crdt {
@@ -73,6 +74,8 @@ class Replica {
  public:
   // `rows` outlives the replica. A new replica is empty; restore() brings one back.
   Replica(PartitionId partition, const Placement& placement, Rows& rows);
+  Replica(Replica&&) noexcept;
+  ~Replica();
 
   PartitionId partition() const;
   const DotSet& clock() const;
@@ -157,7 +160,8 @@ class Replica {
  private:
   struct At;    // a key, placed
   struct Held;  // a row, read to be changed
-  struct View;  // what a plain operation needs to know of a key
+  struct View;
+  struct Remembered;  // what a plain operation needs to know of a key
   struct Pull {
     DotSet clock;  // the sender's, from before its scan
     Bytes cursor;  // what has arrived: every position up to here
@@ -165,7 +169,9 @@ class Replica {
 
   At locate(BytesView key) const;
   std::optional<Row> get(const Bytes& row_key, const RowName& name) const;
-  View view(const At& at) const;
+  static Held held_row(const RowKeyParts& parts, BytesView row_key, BytesView bytes, bool to_write);
+  View view(const At& at, bool to_write) const;
+  void remember(At&& at, View&& view);
 
   // -- mutators (replica_string.cc, replica_set.cc)
   DotSet uncovered(const DotSet& context, const std::vector<Live>& live) const;
@@ -179,7 +185,7 @@ class Replica {
   const DotSet& retained() const;
   bool has_arrived(const At& at, const RowName& name) const;
   Held hold(const At& at, const RowName& name) const;
-  std::vector<Held> hold_rows(const At& at, const std::vector<Part>& parts) const;
+  std::vector<Held> hold_rows(const At& at, const std::vector<Part>& parts);
   void merge(const At& at, Held& held, const Part& part, const std::vector<DotSet>& contexts,
              const std::vector<DotSet>& rests, const DotSet* excluded) const;
   void merge_key(BytesView key, const std::vector<DotSet>& contexts, const std::vector<Part>& parts,
@@ -201,6 +207,8 @@ class Replica {
   std::vector<Digest> leaves_;
   Digest root_;
   WaitingRows waiting_;
+
+  std::unique_ptr<Remembered> remembered_;  // until anything changes
 
   uint64_t last_scan_ = 0;
   std::map<uint64_t, DotSet> scans_;  // the clocks from before; the oldest is part of all others

@@ -23,13 +23,9 @@ struct Replica::Held {
 
 // The header, string and total rows, and whether there are elements.
 struct Replica::View {
-  struct Total {
-    RowName name;
-    Row row;
-  };
-  Row header;
-  Row string;
-  std::vector<Total> totals;
+  Held header;
+  Held string;
+  std::vector<Held> totals;
   bool element_rows = false;  // with or without a live dot
   bool elements = false;      // with one
 
@@ -37,6 +33,13 @@ struct Replica::View {
   const Live* winner() const;             // the sibling with the highest (HLC, dot)
   std::optional<int64_t> number() const;  // the winner's, 0 without a winner; nothing: it is no number
   Int128 sum() const;                     // of the adds that count
+};
+
+// What a mutator read of a key, for the merge of what it found.
+struct Replica::Remembered {
+  Bytes prefix;
+  std::vector<Held> rows;  // header, string and totals that are there, in order
+  bool element_rows = false;
 };
 
 // Redis' notion of an integer: canonical decimal, 64 bits.

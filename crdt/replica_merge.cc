@@ -60,39 +60,51 @@ Replica::Held Replica::hold(const At& at, const RowName& name) const {
   return held;
 }
 
+Replica::Held Replica::held_row(const RowKeyParts& parts, BytesView row_key, BytesView bytes, bool to_write) {
+  Held held;
+  held.name = parts.name;
+  held.present = true;
+  held.row = decode_stored(parts.name, bytes);
+  if (!to_write) return held;
+  held.row_key = row_key;
+  held.digest = digest_of_row(row_key, parts.name.tag, bytes);
+  held.context_before = held.row.context;
+  return held;
+}
+
 // The rows that these parts may change, in order. A clear may change every element, and then one walk finds
-// them and the rows before them.
-std::vector<Replica::Held> Replica::hold_rows(const At& at, const std::vector<Part>& parts) const {
+// them and the rows before them; of a write of this replica its mutator has just read the rows before the
+// elements.
+std::vector<Replica::Held> Replica::hold_rows(const At& at, const std::vector<Part>& parts) {
   std::vector<Held> out;
   const bool clears =
       !parts.empty() && parts.front().name.tag == RowTag::header && !adds_nothing(parts.front());
-  if (clears) {
+  bool knows_strings = false, knows_elements = false;
+  if (remembered_ && remembered_->prefix == at.prefix && !(clears && remembered_->element_rows)) {
+    out = std::move(remembered_->rows);
+    knows_strings = true;
+    knows_elements = !remembered_->element_rows;
+  } else if (clears) {
     const auto visit = [&](BytesView key, BytesView bytes) {
-      const std::optional<RowKeyParts> at_row = parse_row_key(key);
-      ensure(at_row.has_value(), "the store holds row keys");
-      Held& held = out.emplace_back();
-      held.name = at_row->name;
-      held.row_key = key;
-      held.present = true;
-      held.row = decode_stored(held.name, bytes);
-      held.digest = digest_of_row(key, held.name.tag, bytes);
-      held.context_before = held.row.context;
+      const std::optional<RowKeyParts> row = parse_row_key(key);
+      ensure(row.has_value(), "the store holds row keys");
+      out.push_back(held_row(*row, key, bytes, true));
       return true;
     };
     rows_.walk(at.prefix, tag_begin(at.prefix, RowTag::journal), std::cref(visit));
+    knows_strings = knows_elements = true;
   }
+  remembered_.reset();
   const auto by_name = [](const Held& h, const RowName& name) { return h.name < name; };
   const auto add = [&](const RowName& name) {
     const auto it = std::lower_bound(out.begin(), out.end(), name, by_name);
     if (it != out.end() && it->name == name) return;
-    if (!clears || name.tag == RowTag::journal) {
-      out.insert(it, hold(at, name));
-      return;
-    }
-    Held absent;  // the walk has not found it
+    const bool known =
+        name.tag == RowTag::element ? knows_elements : name.tag != RowTag::journal && knows_strings;
+    Held absent;
     absent.name = name;
     absent.row_key = row_key(at.prefix, name);
-    out.insert(it, std::move(absent));
+    out.insert(it, known ? std::move(absent) : hold(at, name));
   };
   for (const Part& part : parts) {
     if (part.name.tag == RowTag::element && !clears) add(header_row());
@@ -192,6 +204,7 @@ void Replica::store(const At& at, Held& held) {
 // Strips the rows that waited for one of these dots.
 void Replica::settle(const DotSet& covered) {
   for (const Bytes& key : waiting_.take(covered)) {
+    remembered_.reset();
     const std::optional<RowKeyParts> parts = parse_row_key(key);
     ensure(parts.has_value(), "rows wait under their row key");
     At at{parts->key, Bytes(parts->prefix), placement_.leaf_of(parts->place.hash)};

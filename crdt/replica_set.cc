@@ -38,8 +38,8 @@ std::vector<Named> rows_of(const std::vector<BytesView>& elements) {
 Result<Mutation> Replica::sadd(BytesView key, const std::vector<BytesView>& elements, const Dot& dot, Hlc) {
   if (Status checked = check_key(key); !checked) return checked.error();
   if (Status checked = check_elements(elements); !checked) return checked.error();
-  const At at = locate(key);
-  const View view = this->view(at);
+  At at = locate(key);
+  View view = this->view(at, true);
   if (view.has_string()) return wrong_type();
   if (elements.empty()) return Mutation{};
   Mutation out;
@@ -49,12 +49,13 @@ Result<Mutation> Replica::sadd(BytesView key, const std::vector<BytesView>& elem
     const Row row = get(row_key(at.prefix, named.name), named.name).value_or(Row{});
     if (row.live.empty()) ++out.count;
     // An element that is there is added anew: the add must survive a remove that has not seen it.
-    Part part = seen_part(named.name, row, view.header.context);
+    Part part = seen_part(named.name, row, view.header.row.context);
     part.live.push_back({.dot = dot});
     part.subject = named.element;
     delta.parts.push_back(std::move(part));
   }
   out.delta = std::move(delta);
+  remember(std::move(at), std::move(view));
   return out;
 }
 
@@ -62,8 +63,8 @@ Result<Mutation> Replica::sadd(BytesView key, const std::vector<BytesView>& elem
 Result<Mutation> Replica::srem(BytesView key, const std::vector<BytesView>& elements, const Dot& dot, Hlc) {
   if (Status checked = check_key(key); !checked) return checked.error();
   if (Status checked = check_elements(elements); !checked) return checked.error();
-  const At at = locate(key);
-  const View view = this->view(at);
+  At at = locate(key);
+  View view = this->view(at, true);
   if (view.has_string()) return wrong_type();
   Mutation out;
   Delta delta = begin_delta(at, dot);
@@ -71,18 +72,19 @@ Result<Mutation> Replica::srem(BytesView key, const std::vector<BytesView>& elem
     const Row row = get(row_key(at.prefix, named.name), named.name).value_or(Row{});
     if (row.live.empty()) continue;
     ++out.count;
-    delta.parts.push_back(seen_part(named.name, row, view.header.context));
+    delta.parts.push_back(seen_part(named.name, row, view.header.row.context));
   }
   if (out.count == 0) return out;
   delta.contexts.push_back(clock_);
   out.delta = std::move(delta);
+  remember(std::move(at), std::move(view));
   return out;
 }
 
 Result<Mutation> Replica::clear(BytesView key, const Dot& dot, Hlc) {
   if (Status checked = check_key(key); !checked) return checked.error();
-  const At at = locate(key);
-  const View view = this->view(at);
+  At at = locate(key);
+  View view = this->view(at, true);
   if (view.has_string()) return wrong_type();
   if (!view.elements) return Mutation{};
   Mutation out;
@@ -92,13 +94,14 @@ Result<Mutation> Replica::clear(BytesView key, const Dot& dot, Hlc) {
   std::sort(delta.parts.begin(), delta.parts.end(),
             [](const Part& a, const Part& b) { return a.name < b.name; });
   out.delta = std::move(delta);
+  remember(std::move(at), std::move(view));
   return out;
 }
 
 Result<bool> Replica::contains(BytesView key, BytesView element) {
   if (Status checked = check_key(key); !checked) return checked.error();
   const At at = locate(key);
-  if (view(at).has_string()) return wrong_type();
+  if (view(at, false).has_string()) return wrong_type();
   const RowName name = element_row(element);
   const std::optional<Row> row = get(row_key(at.prefix, name), name);
   return row && !row->live.empty();
@@ -109,7 +112,7 @@ Result<Replica::Members> Replica::members(BytesView key, BytesView after, size_t
   if (!after.empty() && after.size() != sizeof(RowId))
     return {Errc::invalid, "a position in a set has 16 bytes, this one " + std::to_string(after.size())};
   const At at = locate(key);
-  if (view(at).has_string()) return wrong_type();
+  if (view(at, false).has_string()) return wrong_type();
   Members out;
   Bytes from = tag_begin(at.prefix, RowTag::element);
   if (!after.empty()) from.append(after).push_back('\0');

@@ -42,15 +42,15 @@ void sort_parts(std::vector<Part>& parts) {
 }  // namespace
 
 bool Replica::View::has_string() const {
-  return !string.live.empty() ||
-         std::any_of(totals.begin(), totals.end(), [](const Total& t) { return !t.row.live.empty(); });
+  return !string.row.live.empty() ||
+         std::any_of(totals.begin(), totals.end(), [](const Held& t) { return !t.row.live.empty(); });
 }
 
 const Live* Replica::View::winner() const {
-  const auto it = std::max_element(string.live.begin(), string.live.end(), [](const Live& a, const Live& b) {
-    return a.hlc != b.hlc ? a.hlc < b.hlc : a.dot < b.dot;
-  });
-  return it == string.live.end() ? nullptr : &*it;
+  const auto it = std::max_element(
+      string.row.live.begin(), string.row.live.end(),
+      [](const Live& a, const Live& b) { return a.hlc != b.hlc ? a.hlc < b.hlc : a.dot < b.dot; });
+  return it == string.row.live.end() ? nullptr : &*it;
 }
 
 std::optional<int64_t> Replica::View::number() const {
@@ -60,7 +60,7 @@ std::optional<int64_t> Replica::View::number() const {
 
 Int128 Replica::View::sum() const {
   Int128 out = 0;
-  for (const Total& total : totals)
+  for (const Held& total : totals)
     for (const Live& l : total.row.live) out += counting(l, total.row.baseline);
   return out;
 }
@@ -91,20 +91,20 @@ std::string to_decimal(Int128 value) {
 bool fits_64_bits(Int128 value) { return value >= INT64_MIN && value <= INT64_MAX; }
 
 // One walk: the rows before the elements, and elements until one with a live dot is found.
-Replica::View Replica::view(const At& at) const {
+Replica::View Replica::view(const At& at, bool to_write) const {
   View out;
   const auto visit = [&](BytesView key, BytesView bytes) {
     const std::optional<RowKeyParts> parts = parse_row_key(key);
     ensure(parts.has_value(), "the store holds row keys");
     switch (parts->name.tag) {
       case RowTag::header:
-        out.header = decode_stored(parts->name, bytes);
+        out.header = held_row(*parts, key, bytes, to_write);
         return true;
       case RowTag::string:
-        out.string = decode_stored(parts->name, bytes);
+        out.string = held_row(*parts, key, bytes, to_write);
         return true;
       case RowTag::total:
-        out.totals.push_back({parts->name, decode_stored(parts->name, bytes)});
+        out.totals.push_back(held_row(*parts, key, bytes, to_write));
         return true;
       case RowTag::element:
         out.element_rows = true;
@@ -119,18 +119,29 @@ Replica::View Replica::view(const At& at) const {
   return out;
 }
 
+// A write is merged right after it was made: what was read for it need not be read again.
+void Replica::remember(At&& at, View&& view) {
+  remembered_ = std::make_unique<Remembered>();
+  remembered_->prefix = std::move(at.prefix);
+  remembered_->element_rows = view.element_rows;
+  remembered_->rows.reserve(4 + view.totals.size());
+  for (Held* held : {&view.header, &view.string})
+    if (held->present) remembered_->rows.push_back(std::move(*held));
+  std::move(view.totals.begin(), view.totals.end(), std::back_inserter(remembered_->rows));
+}
+
 Result<Shown> Replica::read(BytesView key) {
   if (Status checked = check_key(key); !checked) return checked.error();
-  View view = this->view(locate(key));
+  View view = this->view(locate(key), false);
   Shown out;
   if (!view.has_string()) {
     if (view.elements) out.type = Type::set;
     return out;
   }
   out.type = Type::string;
-  const auto totals = static_cast<uint32_t>(std::count_if(
-      view.totals.begin(), view.totals.end(), [](const View::Total& t) { return !t.row.live.empty(); }));
-  out.hidden = static_cast<uint32_t>(view.string.live.size()) + (view.elements ? 1 : 0);
+  const auto totals = static_cast<uint32_t>(std::count_if(view.totals.begin(), view.totals.end(),
+                                                          [](const Held& t) { return !t.row.live.empty(); }));
+  out.hidden = static_cast<uint32_t>(view.string.row.live.size()) + (view.elements ? 1 : 0);
   const Live* winner = view.winner();
   if (winner != nullptr) --out.hidden;
   const std::optional<int64_t> number = totals == 0 ? std::nullopt : view.number();
@@ -176,13 +187,13 @@ Delta Replica::begin_delta(const At& at, const Dot& dot) const {
 // since a context speaks of one row (rule 7).
 void Replica::clear_parts(const At& at, const View& view, std::vector<Part>& parts,
                           const std::function<void(const Row&)>& each_element) const {
-  Part header = seen_part(header_row(), view.header, {});
+  Part header = seen_part(header_row(), view.header.row, {});
   if (view.element_rows) {
     const auto visit = [&](BytesView key, BytesView bytes) {
       const RowName name = parse_row_key(key)->name;
       const Row row = decode_stored(name, bytes);
       header.extra.join(uncovered({}, row.live));
-      if (!row.context.empty()) parts.push_back(seen_part(name, row, view.header.context));
+      if (!row.context.empty()) parts.push_back(seen_part(name, row, view.header.row.context));
       each_element(row);
       return true;
     };
@@ -198,18 +209,18 @@ void Replica::clear_parts(const At& at, const View& view, std::vector<Part>& par
 Delta Replica::plain(const At& at, const View& view, const Dot& dot, std::vector<Live> live) const {
   Delta delta = begin_delta(at, dot);
   delta.contexts.push_back(clock_);
-  Part string = seen_part(string_row(), view.string, {});
+  Part string = seen_part(string_row(), view.string.row, {});
   string.live = std::move(live);
   delta.parts.push_back(std::move(string));
 
   const bool shows_string = view.has_string();
   const Live* winner = view.winner();
   const bool shows_totals = view.number().has_value();
-  for (const Live& l : view.string.live)
+  for (const Live& l : view.string.row.live)
     if (&l != winner)
       delta.parts.push_back(
           journal_part(dot, {.type = RowTag::string, .loser = l.dot, .hlc = l.hlc, .value = l.value}));
-  for (const View::Total& total : view.totals) {
+  for (const Held& total : view.totals) {
     Part part;
     part.name = total.name;
     part.baseline = total.row.baseline;
@@ -234,24 +245,29 @@ Delta Replica::plain(const At& at, const View& view, const Dot& dot, std::vector
 Result<Mutation> Replica::set(BytesView key, BytesView value, const Dot& dot, Hlc hlc) {
   if (Status checked = check_key(key); !checked) return checked.error();
   if (Status checked = check_value(value); !checked) return checked.error();
-  const At at = locate(key);
-  return Mutation{plain(at, view(at), dot, {sibling(dot, hlc, value)}), 1, {}};
+  At at = locate(key);
+  View view = this->view(at, true);
+  Mutation out{plain(at, view, dot, {sibling(dot, hlc, value)}), 1, {}};
+  remember(std::move(at), std::move(view));
+  return out;
 }
 
 Result<Mutation> Replica::del(BytesView key, const Dot& dot, Hlc) {
   if (Status checked = check_key(key); !checked) return checked.error();
-  const At at = locate(key);
-  const View view = this->view(at);
+  At at = locate(key);
+  View view = this->view(at, true);
   if (!view.has_string() && !view.elements) return Mutation{};
-  return Mutation{plain(at, view, dot, {}), 1, {}};
+  Mutation out{plain(at, view, dot, {}), 1, {}};
+  remember(std::move(at), std::move(view));
+  return out;
 }
 
 // The total runs on while an add of it still counts, else it starts anew and names that counter (rule 5). It
 // needs no context, and takes along the baseline that this replica holds of it (rule 4).
 Result<Mutation> Replica::add(BytesView key, int64_t amount, const Dot& dot, Hlc) {
   if (Status checked = check_key(key); !checked) return checked.error();
-  const At at = locate(key);
-  const View view = this->view(at);
+  At at = locate(key);
+  View view = this->view(at, true);
   if (!view.has_string() && view.elements) return wrong_type();
   const std::optional<int64_t> number = view.number();
   if (!number) return no_number();
@@ -264,7 +280,7 @@ Result<Mutation> Replica::add(BytesView key, int64_t amount, const Dot& dot, Hlc
   total.dot = dot;
   total.started = dot.counter;
   total.sum = amount;
-  for (const View::Total& held : view.totals) {
+  for (const Held& held : view.totals) {
     if (held.name != part.name) continue;
     part.baseline = held.row.baseline;
     for (const Live& l : held.row.live) {
@@ -277,6 +293,7 @@ Result<Mutation> Replica::add(BytesView key, int64_t amount, const Dot& dot, Hlc
   Delta delta = begin_delta(at, dot);
   delta.after_add = part.after_add;
   delta.parts.push_back(std::move(part));
+  remember(std::move(at), std::move(view));
   return Mutation{std::move(delta), 0, to_decimal(sum)};
 }
 
@@ -301,25 +318,26 @@ Result<Mutation> Replica::set_with_context(BytesView key, BytesView value, const
                                            const Dot& dot, Hlc hlc) {
   if (Status checked = check_key(key); !checked) return checked.error();
   if (Status checked = check_value(value); !checked) return checked.error();
-  const At at = locate(key);
-  const View view = this->view(at);
+  At at = locate(key);
+  View view = this->view(at, true);
   Delta delta = begin_delta(at, dot);
   delta.contexts.push_back(clock_);
-  Part string = seen_part(string_row(), view.string, {});
+  Part string = seen_part(string_row(), view.string.row, {});
   string.live.push_back(sibling(dot, hlc, value));
-  for (const Live& l : view.string.live) {
+  for (const Live& l : view.string.row.live) {
     const bool is_named =
         std::any_of(named.dots.begin(), named.dots.end(), [&](const auto& n) { return n.dot == l.dot; });
     if (!is_named) insert_sorted(string.live, {.dot = l.dot, .standing = true});
   }
   delta.parts.push_back(std::move(string));
-  for (const View::Total& total : view.totals) {
+  for (const Held& total : view.totals) {
     Part part;
     part.name = total.name;
     part.baseline = total.row.baseline;
     for (const Live& l : total.row.live) part.baseline = later(part.baseline, named_baseline(l, named));
     delta.parts.push_back(std::move(part));
   }
+  remember(std::move(at), std::move(view));
   return Mutation{std::move(delta), 1, {}};
 }
 

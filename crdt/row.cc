@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "crdt/codec.h"
-#include "crdt/limits.h"
 #include "crdt/row_codec.h"
+#include "crdt/sizes.h"
 
 namespace atolldb::crdt {
 

@@ -1,6 +1,6 @@
 #include "crdt/row_codec.h"
 
-#include "crdt/limits.h"
+#include "crdt/sizes.h"
 
 namespace atolldb::crdt {
 

@@ -17,7 +17,7 @@
 #include "crdt/base/bytes.h"
 #include "crdt/base/ids.h"
 #include "crdt/base/placement.h"
-#include "crdt/limits.h"
+#include "crdt/sizes.h"
 
 namespace atolldb::crdt {
 

@@ -1,7 +1,7 @@
 #include "crdt/units_codec.h"
 
 #include "crdt/codec.h"
-#include "crdt/limits.h"
+#include "crdt/sizes.h"
 
 namespace atolldb::crdt {
 
