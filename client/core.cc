@@ -303,7 +303,7 @@ void Core::begin_attempt(Instant now, uint32_t index) {
     ++request.attempt;
     return;
   }
-  request.id = routes_.make_id(now, slot.region, slot.partition, dice_.next());
+  request.id = routes_.make_id(slot.region, slot.partition, dice_.next());
   request.attempt = 1;
   slot.first_sequence = slot.sequence;
 }

@@ -68,7 +68,7 @@ void Core::handle_response(Instant now, LinkId link, Response&& response) {
   Slot& slot = slots_[index];
   if (sequence < slot.first_sequence || sequence > slot.sequence) return;
   if (!slot.request.key.empty())
-    routes_.learn(now, topology_.find(node_of(link))->region, slot.partition, response);
+    routes_.learn(topology_.find(node_of(link))->region, slot.partition, response);
   const bool last = sequence == slot.sequence;
   if (response.outcome == Outcome::done) {
     // Of a repeated plain write only the last attempt's answer speaks: an earlier one's would leave a later

@@ -19,16 +19,14 @@ const topology::Ring& Routes::ring(RegionId region) {
   return *ring;
 }
 
-void Routes::learn(Instant now, RegionId region, PartitionId partition, const region::Response& response) {
+void Routes::learn(RegionId region, PartitionId partition, const region::Response& response) {
   Known& known = known_[index(region, partition)];
   if (response.epoch < known.epoch) return;
+  if (response.epoch > known.epoch)
+    known.stamp_ms = 0;  // another coordinator's stamp says nothing of this one's
   known.epoch = response.epoch;
+  known.stamp_ms = std::max(known.stamp_ms, response.stamp_ms);
   if (response.coordinator != NodeNumber{}) known.coordinator = response.coordinator;
-  if (response.stamp_ms !=
-      0) {  // the last one told, even if a new coordinator's clock is behind the old one's
-    known.stamp_ms = response.stamp_ms;
-    known.stamp_at = now;
-  }
 }
 
 void Routes::forget_coordinator(NodeNumber node) {
@@ -57,12 +55,9 @@ void Routes::order(RegionId region, PartitionId partition, Ask ask, std::vector<
   for (const NodeNumber node : members) add(node);
 }
 
-region::RequestId Routes::make_id(Instant now, RegionId region, PartitionId partition, uint64_t nonce) const {
+region::RequestId Routes::make_id(RegionId region, PartitionId partition, uint64_t nonce) const {
   const Known& known = this->known(region, partition);
-  region::RequestId id{region, known.epoch, known.stamp_ms, nonce};
-  // The coordinator's stamp moves on with time; an id that looked old would be forgotten early.
-  if (known.stamp_ms != 0) id.made_ms += static_cast<uint64_t>((now - known.stamp_at).as_millis());
-  return id;
+  return {region, known.epoch, known.stamp_ms, nonce};
 }
 
 }  // namespace atolldb::client

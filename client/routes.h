@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "crdt/base/ids.h"
-#include "crdt/base/time.h"
 #include "region/core/request.h"
 #include "topology/ring.h"
 #include "topology/topology.h"
@@ -22,12 +21,11 @@ class Routes {
   struct Known {
     Epoch epoch;               // default: not known
     NodeNumber coordinator{};  // 0: not known
-    uint64_t stamp_ms = 0;
-    Instant stamp_at;  // when the stamp was told
+    uint64_t stamp_ms = 0;     // under that epoch; 0: not known
   };
 
   // Takes what a response of `region` says of the partition; older epochs say nothing new.
-  void learn(Instant now, RegionId region, PartitionId partition, const region::Response& response);
+  void learn(RegionId region, PartitionId partition, const region::Response& response);
   // A coordinator that does not answer is no hint any more.
   void forget_coordinator(NodeNumber node);
   void forget_coordinator(RegionId region, PartitionId partition);
@@ -38,8 +36,10 @@ class Routes {
   enum class Ask : uint8_t { all, replicas };
   void order(RegionId region, PartitionId partition, Ask ask, std::vector<NodeNumber>& nodes);
 
-  // A fresh name for an increment, under the epoch and stamp as known now.
-  region::RequestId make_id(Instant now, RegionId region, PartitionId partition, uint64_t nonce) const;
+  // A fresh name for an increment, under the epoch and stamp as its coordinator told them. The stamp is never
+  // a guess at the present: a coordinator that has forgotten ids up to a stamp relies on none of them having
+  // been made after it.
+  region::RequestId make_id(RegionId region, PartitionId partition, uint64_t nonce) const;
 
  private:
   size_t index(RegionId region, PartitionId partition) const;
