@@ -14,6 +14,7 @@ constexpr Duration kStreamPatience = Duration::millis(2000);
 constexpr Duration kExchangeEvery = Duration::millis(1000);
 constexpr Duration kProgressEvery = Duration::millis(100);
 constexpr Duration kConfirmPatience = Duration::millis(100);
+constexpr Duration kRecountEvery = Duration::millis(500);
 constexpr size_t kPumpBytes = 512u << 10;
 }  // namespace
 
@@ -98,11 +99,24 @@ void Coordinator::activate() {
                                   " in_flight=" + std::to_string(partition_.unsettled().size()));
   for (Follower& follower : followers_)
     if (follower.reported) pump(follower);
-  std::vector<Dot> in_flight;
-  for (const auto& [dot, key] : partition_.unsettled()) in_flight.push_back(dot);
-  for (const Dot& dot : in_flight)
-    if (held_by_w(dot)) settled(dot);
+  settle_held();
+}
+
+void Coordinator::settle_held() {
+  std::vector<Dot> held;
+  for (const auto& [dot, key] : partition_.unsettled())
+    if (held_by_w(dot)) held.push_back(dot);
+  for (const Dot& dot : held) settled(dot);
   settle_bulk();
+  serve();
+}
+
+// An acknowledgement that came while its node had no vote counts once it has one.
+void Coordinator::recount() {
+  const Instant now = node_.now.monotonic;
+  if (now - recounted_ < kRecountEvery) return;
+  recounted_ = now;
+  if (!partition_.unsettled().empty() || !partition_.unsettled_bulk().empty() || !waiting_.empty()) settle_held();
 }
 
 void Coordinator::on_own_durable_all(const crdt::DotSet& clock) {
@@ -241,7 +255,8 @@ void Coordinator::pump(Follower& follower, uint64_t fresh, const Entry* fresh_en
 void Coordinator::tick() {
   if (deposed()) return;
   tick_followers();
-  if (!active_) return;
+  if (!active_) return try_activate();  // a promise may count since its node has a vote again
+  recount();
   tick_progress();
   tick_deadlines();
 }

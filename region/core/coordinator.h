@@ -106,6 +106,8 @@ class Coordinator {
   void pump(Follower& follower, uint64_t fresh = 0, const Entry* fresh_entry = nullptr);
   bool held_by_w(const Dot& dot) const;
   void settle_bulk();
+  void settle_held();
+  void recount();
   void settle_acked(const crdt::DotSet& dots);
   void settled(const Dot& dot);
   bool ripe(Waiting& waiting) const;
@@ -126,6 +128,7 @@ class Coordinator {
   std::list<Waiting> waiting_;
   bool ask_everybody_ = false;
   bool progress_news_ = true;
+  Instant recounted_{INT64_MIN / 2};
   Instant progress_said_{INT64_MIN / 2};
 };
 

@@ -265,6 +265,12 @@ void Node::handle_tick(Now now) {
   }
 }
 
+// A clock that no other one confirms may be hours off; what is forgotten by it would be forgotten too soon.
+bool Node::clock_is_witnessed() const {
+  const auto& peers = state_.peers.all();
+  return peers.empty() || std::any_of(peers.begin(), peers.end(), [](const auto& peer) { return peer.second.up; });
+}
+
 void Node::tick_second() {
   next_second_ = state_.now.monotonic + kSecond;
   storage::Batch batch;
@@ -279,7 +285,7 @@ void Node::tick_second() {
       const uint64_t count = ids.count();
       ids_surplus_ = count > RequestIds::kCountMax ? count - RequestIds::kCountMax : 0;
     }
-    ids.forget(wall, std::exchange(ids_surplus_, 0), 20'000, batch,
+    if (clock_is_witnessed()) ids.forget(wall, std::exchange(ids_surplus_, 0), 20'000, batch,
                [this](PartitionId id, uint64_t stamp_ms) {
                  Partition* of = partition(id);
                  if (of == nullptr) return;

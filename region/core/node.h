@@ -103,6 +103,7 @@ class Node final : private MessageHandler {
   void check_news();
   void recover_from_damage();
   void tick_second();
+  bool clock_is_witnessed() const;
   void checkpoint();
   FrameHeader header() const;
 

@@ -76,6 +76,19 @@ TEST_CASE("store: a record, durable when poll says so and there after a restart"
   CHECK_FALSE(harness->store().log_damaged());
 }
 
+// The wake-up of a batch that brings no records was once taken for the one that the next record needed.
+TEST_CASE("store: batches without records before one with, it becomes durable all the same", "[storage][contract]") {
+  auto harness = make_harness(EACH_STORE);
+  harness->recover();
+  for (int round = 0; round < 20; ++round) {
+    REQUIRE(harness->store().commit({{}, {put("row", std::to_string(round))}, {}}));
+    const auto positions = harness->store().commit({{"record"}, {}, {}});
+    REQUIRE(positions);
+    harness->sync();
+    CHECK(harness->store().poll().durable > positions->front());
+  }
+}
+
 TEST_CASE("store: rows behind the last checkpoint, rebuilt by the caller from records",
           "[storage][contract]") {
   auto harness = make_harness(EACH_STORE);
