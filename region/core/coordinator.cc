@@ -116,7 +116,8 @@ void Coordinator::recount() {
   const Instant now = node_.now.monotonic;
   if (now - recounted_ < kRecountEvery) return;
   recounted_ = now;
-  if (!partition_.unsettled().empty() || !partition_.unsettled_bulk().empty() || !waiting_.empty()) settle_held();
+  if (!partition_.unsettled().empty() || !partition_.unsettled_bulk().empty() || !waiting_.empty())
+    settle_held();
 }
 
 void Coordinator::on_own_durable_all(const crdt::DotSet& clock) {

@@ -265,10 +265,25 @@ void Node::handle_tick(Now now) {
   }
 }
 
-// A clock that no other one confirms may be hours off; what is forgotten by it would be forgotten too soon.
-bool Node::clock_is_witnessed() const {
-  const auto& peers = state_.peers.all();
-  return peers.empty() || std::any_of(peers.begin(), peers.end(), [](const auto& peer) { return peer.second.up; });
+void Node::forget_ids(storage::Batch& batch) {
+  RequestIds ids(state_.store);
+  const uint64_t share = RequestIds::kCountMax / std::max<size_t>(1, partitions_.size());
+  size_t turn = 0;
+  for (auto& [id, partition] : partitions_) {
+    const bool ripe = state_.now.monotonic - partition->ids_marked >= RequestIds::kKept;
+    const bool counted = turn++ % 60 == seconds_ % 60;  // a minute for all of them
+    if (!ripe && !counted) continue;
+    const uint64_t count = counted ? ids.count(id) : 0;
+    const uint64_t newest =
+        ids.forget(id, ripe ? partition->ids_mark_ms : 0, count > share ? count - share : 0, 20'000, batch);
+    if (newest > partition->ids_forgotten_ms) {
+      partition->ids_forgotten_ms = newest;
+      partition->dirty = true;
+    }
+    if (!ripe) continue;
+    partition->ids_mark_ms = partition->stamp.wall_ms();
+    partition->ids_marked = state_.now.monotonic;
+  }
 }
 
 void Node::tick_second() {
@@ -278,20 +293,9 @@ void Node::tick_second() {
     if (!std::exchange(peer.position_dirty, false)) continue;
     batch.records.push_back(to_bytes(KnownRecord{node, peer.start, peer.random, peer.synced.value}));
   }
-  const uint64_t wall = state_.peers.clamped_wall(state_.now);
+  ++seconds_;
   if (state_.store.has_room()) {
-    RequestIds ids(state_.store);
-    if (++seconds_ % 60 == 0) {
-      const uint64_t count = ids.count();
-      ids_surplus_ = count > RequestIds::kCountMax ? count - RequestIds::kCountMax : 0;
-    }
-    if (clock_is_witnessed()) ids.forget(wall, std::exchange(ids_surplus_, 0), 20'000, batch,
-               [this](PartitionId id, uint64_t stamp_ms) {
-                 Partition* of = partition(id);
-                 if (of == nullptr) return;
-                 of->ids_forgotten_ms = std::max(of->ids_forgotten_ms, stamp_ms);
-                 of->dirty = true;
-               });
+    forget_ids(batch);
     if (!batch.empty()) state_.commit(std::move(batch));
   }
   storage::LogPosition keep_from = state_.store.log_end();

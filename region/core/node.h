@@ -103,7 +103,7 @@ class Node final : private MessageHandler {
   void check_news();
   void recover_from_damage();
   void tick_second();
-  bool clock_is_witnessed() const;
+  void forget_ids(storage::Batch& batch);
   void checkpoint();
   FrameHeader header() const;
 
@@ -123,7 +123,7 @@ class Node final : private MessageHandler {
   uint32_t disk_start_ = 0;
   Standing disk_standing_ = Standing::unsure;
   bool checkpoint_running_ = false;
-  uint64_t seconds_ = 0, ids_surplus_ = 0;
+  uint64_t seconds_ = 0;
   Instant drain_began_;
 };
 

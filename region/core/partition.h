@@ -40,6 +40,9 @@ class Partition {
   crdt::Hlc stamp;                   // the highest with which anything entered
   uint64_t lost_epoch = 0;           // see Promise
   uint64_t ids_forgotten_ms = 0;     // request ids made up to here may have been forgotten
+  // What had entered kKept ago may be forgotten: the stamp of then, and when then was.
+  uint64_t ids_mark_ms = 0;
+  Instant ids_marked{INT64_MIN / 2};
   storage::Outbox outbox;
   bool dirty = true;          // since the last checkpoint
   crdt::DotSet regions_have;  // dots of this region's actors that every other region covers; kept by wan/core

@@ -9,7 +9,7 @@ namespace atolldb::region {
 namespace {
 constexpr size_t kMadeMsAt = 2 + 8 + 2 + 4;  // in an encoded id: behind region and epoch
 
-// Meta keys: 'r' partition id → entry; 'q' stamp partition id → nothing. Numbers are big-endian, so that
+// Meta keys: 'r' partition id → entry; 'q' partition stamp id → nothing. Numbers are big-endian, so that
 // order is meaning.
 void put_be(Bytes& out, uint64_t value, int width) {
   for (int i = width - 1; i >= 0; --i) out.push_back(static_cast<char>(value >> (8 * i)));
@@ -25,12 +25,21 @@ Bytes id_key(PartitionId partition, BytesView id) {
   key.append(id);
   return key;
 }
-Bytes time_key(uint64_t stamp_ms, PartitionId partition, BytesView id) {
+Bytes time_prefix(PartitionId partition) {
   Bytes key = "q";
-  put_be(key, stamp_ms, 8);
   put_be(key, raw(partition), 2);
+  return key;
+}
+Bytes time_key(PartitionId partition, uint64_t stamp_ms, BytesView id) {
+  Bytes key = time_prefix(partition);
+  put_be(key, stamp_ms, 8);
   key.append(id);
   return key;
+}
+Bytes end_of(Bytes prefix) {  // behind every key that begins with it
+  for (size_t i = prefix.size(); i-- > 0;)
+    if (++reinterpret_cast<unsigned char&>(prefix[i]) != 0) return prefix;
+  return {};
 }
 
 struct IdEntry {
@@ -72,7 +81,7 @@ void RequestIds::remember(PartitionId partition, BytesView id, const Dot& dot, u
   Bytes value;
   crdt::encode_typed(1, IdEntry{dot, keep_ms}, value);
   batch.meta.push_back({id_key(partition, id), std::move(value)});
-  batch.meta.push_back({time_key(keep_ms, partition, id), Bytes()});
+  batch.meta.push_back({time_key(partition, keep_ms, id), Bytes()});
 }
 
 std::optional<Dot> RequestIds::find(PartitionId partition, BytesView id) {
@@ -83,31 +92,27 @@ std::optional<Dot> RequestIds::find(PartitionId partition, BytesView id) {
   return entry->dot;
 }
 
-void RequestIds::forget(uint64_t now_ms, uint64_t surplus, size_t count_max, storage::Batch& batch,
-                        const std::function<void(PartitionId, uint64_t)>& forgotten) {
-  const uint64_t keep_from = now_ms > kKeptMs ? now_ms - kKeptMs : 0;
+uint64_t RequestIds::forget(PartitionId partition, uint64_t up_to_ms, uint64_t surplus, size_t count_max,
+                            storage::Batch& batch) {
+  constexpr size_t kIdAt = 1 + 2 + 8;
+  const Bytes from = time_prefix(partition);
+  uint64_t newest = 0;
   size_t count = 0;
-  store_.walk_meta("q", "r", [&](BytesView key, BytesView) {
-    if (key.size() < 11 || count++ == count_max) return false;
-    const uint64_t stamp_ms = get_be(key.substr(1), 8);
-    if (stamp_ms >= keep_from && surplus == 0) return false;
+  store_.walk_meta(from, end_of(from), [&](BytesView key, BytesView) {
+    const uint64_t stamp_ms = get_be(key.substr(3), 8);
+    if (stamp_ms > up_to_ms && surplus == 0) return false;
     if (surplus > 0) --surplus;
-    const PartitionId partition{static_cast<uint16_t>(get_be(key.substr(9), 2))};
-    forgotten(partition, stamp_ms);
-    batch.meta.push_back({id_key(partition, key.substr(11)), std::nullopt});
+    newest = stamp_ms;
+    batch.meta.push_back({id_key(partition, key.substr(kIdAt)), std::nullopt});
     batch.meta.push_back({Bytes(key), std::nullopt});
-    return true;
+    return ++count < count_max;
   });
+  return newest;
 }
 
 void RequestIds::each(PartitionId partition, const std::function<void(BytesView, BytesView)>& visit) {
   const Bytes from = id_key(partition, {});
-  Bytes to = "r";
-  if (raw(partition) == 0xffff)
-    to = "s";
-  else
-    put_be(to, raw(partition) + 1u, 2);
-  store_.walk_meta(from, to, [&](BytesView key, BytesView value) {
+  store_.walk_meta(from, end_of(from), [&](BytesView key, BytesView value) {
     visit(key.substr(3), value);
     return true;
   });
@@ -118,9 +123,10 @@ void RequestIds::adopt(PartitionId partition, BytesView id, BytesView value, sto
   if (entry) remember(partition, id, entry->dot, entry->stamp_ms, batch);
 }
 
-uint64_t RequestIds::count() {
+uint64_t RequestIds::count(PartitionId partition) {
+  const Bytes from = time_prefix(partition);
   uint64_t count = 0;
-  store_.walk_meta("q", "r", [&](BytesView, BytesView) {
+  store_.walk_meta(from, end_of(from), [&](BytesView, BytesView) {
     ++count;
     return true;
   });

@@ -313,8 +313,9 @@ class Run {
         const Response response = world_.get(node, key);
         const int64_t sum = response.value.empty() ? 0 : std::stoll(response.value);
         if (response.outcome != Outcome::done || sum < counter.done || sum > counter.done + counter.uncertain)
-          fail("G4: " + key + " is " + response.value + " on node " + std::to_string(raw(node)) + ", acknowledged " +
-               std::to_string(counter.done) + " and at most " + std::to_string(counter.uncertain) + " more " + response.message);
+          fail("G4: " + key + " is " + response.value + " on node " + std::to_string(raw(node)) +
+               ", acknowledged " + std::to_string(counter.done) + " and at most " +
+               std::to_string(counter.uncertain) + " more " + response.message);
       }
       for (const auto& [key, members] : members_)
         for (const Bytes& member : members) {
@@ -328,7 +329,8 @@ class Run {
         const Response response = world_.get(node, "k" + std::to_string(client.number));
         const int64_t shown = response.found ? std::stoll(response.value) : 0;
         if (shown < client.last_acked || shown > client.last_tried)
-          fail("G1: k" + std::to_string(client.number) + " is " + std::to_string(shown) + ", acknowledged " + std::to_string(client.last_acked) + " " + response.message);
+          fail("G1: k" + std::to_string(client.number) + " is " + std::to_string(shown) + ", acknowledged " +
+               std::to_string(client.last_acked) + " " + response.message);
       }
     }
   }

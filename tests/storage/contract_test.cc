@@ -77,7 +77,8 @@ TEST_CASE("store: a record, durable when poll says so and there after a restart"
 }
 
 // The wake-up of a batch that brings no records was once taken for the one that the next record needed.
-TEST_CASE("store: batches without records before one with, it becomes durable all the same", "[storage][contract]") {
+TEST_CASE("store: batches without records before one with, it becomes durable all the same",
+          "[storage][contract]") {
   auto harness = make_harness(EACH_STORE);
   harness->recover();
   for (int round = 0; round < 20; ++round) {
