@@ -8,14 +8,18 @@ void DeltaStream::start_at(const Outbox& outbox) {
   sent_ = std::max(sent_, first_unacked_);
 }
 
+// Progress is that the oldest entry in flight is confirmed: acknowledgements of younger ones say nothing of a frame that was
+// lost before them.
 void DeltaStream::acknowledge(Instant now, const Outbox& outbox, const crdt::DotSet& dots) {
   if (acked_.covers(dots)) return;
   acked_.join(dots);
+  start_at(outbox);
+  const uint64_t before = first_unacked_;
+  advance(outbox);
+  if (first_unacked_ == before) return;
   progress_ = now;
   patience_factor_ = 1;
   window_bytes_ = std::min(kWindowBytes, window_bytes_ * 2);
-  start_at(outbox);
-  advance(outbox);
 }
 
 void DeltaStream::advance(const Outbox& outbox) {
