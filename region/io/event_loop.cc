@@ -1,6 +1,5 @@
 #include "region/io/event_loop.h"
 
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
 
@@ -28,7 +27,12 @@ timespec until(Instant deadline, Instant now) {
 
 }  // namespace
 
-EventLoop::EventLoop(const Parts& parts) : parts_(parts) {}
+EventLoop::EventLoop(const Parts& parts) : parts_(parts) {
+  fds_.push_back({parts_.clients.fd(), POLLIN, 0});
+  fds_.push_back({parts_.store.event_fd(), POLLIN, 0});  // -1 is left out by poll
+  fds_.push_back({parts_.signals.fd(), POLLIN, 0});
+  for (const int fd : parts_.transport.poll_fds()) fds_.push_back({fd, POLLIN, 0});
+}
 
 EventLoop::End EventLoop::run() {
   while (true) {
@@ -43,19 +47,12 @@ EventLoop::End EventLoop::run() {
 
 EventLoop::Ready EventLoop::wait(Instant next) {
   Ready ready = ready_;  // what still has something although its descriptor does not say so
-  const auto peers = parts_.transport.poll_fds();
-  std::vector<pollfd> fds;
-  fds.reserve(peers.size() + 3);
-  fds.push_back({parts_.clients.fd(), POLLIN, 0});
-  fds.push_back({parts_.store.event_fd(), POLLIN, 0});  // -1 is left out by poll
-  fds.push_back({parts_.signals.fd(), POLLIN, 0});
-  for (const int fd : peers) fds.push_back({fd, POLLIN, 0});
   const timespec timeout = ready.any() ? timespec{} : until(next, system_now().monotonic);
-  if (ppoll(fds.data(), fds.size(), &timeout, nullptr) <= 0) return ready;
-  ready.clients |= fds[0].revents != 0;
-  ready.store |= fds[1].revents != 0;
-  ready.signals |= fds[2].revents != 0;
-  for (size_t i = 3; i < fds.size(); ++i) ready.transport |= fds[i].revents != 0;
+  if (ppoll(fds_.data(), fds_.size(), &timeout, nullptr) <= 0) return ready;
+  ready.clients |= fds_[0].revents != 0;
+  ready.store |= fds_[1].revents != 0;
+  ready.signals |= fds_[2].revents != 0;
+  for (size_t i = 3; i < fds_.size(); ++i) ready.transport |= fds_[i].revents != 0;
   return ready;
 }
 

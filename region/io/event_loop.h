@@ -11,6 +11,8 @@
 // A turn takes what is there, in bounded portions, and then sends: under load many events share one batch in
 // the log and one frame a peer; with a single request in flight nothing waits for company.
 
+#include <poll.h>
+
 #include <optional>
 #include <string>
 #include <vector>
@@ -67,6 +69,8 @@ class EventLoop {
   std::optional<std::string> fatal_;
   std::optional<Instant> drain_until_;
   std::vector<RegionId> cut_;
+  // Kept for their memory.
+  std::vector<pollfd> fds_;
   std::vector<wan::Transport::Received> frames_;
   std::vector<wan::Transport::LinkChange> changes_;
   std::vector<ClientServer::Accepted> requests_;

@@ -23,7 +23,7 @@
 namespace atolldb::wan {
 namespace {
 
-constexpr int kReceivedFramesMax = 128;  // a connection, in ZeroMQ's queue
+constexpr int kReceivedFramesMax = 32;  // a connection, in ZeroMQ's queue
 constexpr size_t kReceiveBytesMax =
     kPeerFrameBytesMax;              // handed out by one receive(), give or take one frame
 constexpr int kCloseLingerMs = 200;  // the last words of a clean stop
