@@ -18,6 +18,7 @@ constexpr int kMonitoredEvents = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCO
                                  ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
 constexpr int kSendFramesMax = 64;  // waiting inside ZeroMQ; the rest waits in the core
 constexpr int kFramesAtOnce = 64;   // of one link, before the others are looked at
+constexpr int kConnectMs = 2'000;
 constexpr int kHandshakeMs = 2'000;
 constexpr int kHeartbeatMs = 2'000;  // finds a peer that is gone without a word
 constexpr int kHeartbeatTimeoutMs = 6'000;
@@ -32,6 +33,7 @@ void* open_dealer(void* context) {
   set(socket, ZMQ_LINGER, 0);
   set(socket, ZMQ_IMMEDIATE, 1);
   set(socket, ZMQ_SNDHWM, kSendFramesMax);
+  set(socket, ZMQ_CONNECT_TIMEOUT, kConnectMs);
   set(socket, ZMQ_HANDSHAKE_IVL, kHandshakeMs);
   set(socket, ZMQ_HEARTBEAT_IVL, kHeartbeatMs);
   set(socket, ZMQ_HEARTBEAT_TIMEOUT, kHeartbeatTimeoutMs);

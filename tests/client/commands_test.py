@@ -177,7 +177,7 @@ class Commands(unittest.TestCase):
     def test_bench_closed_loop(self):
         status, out, err = self.atoll("bench", "--requests", "20000", "--warm-up", "0", "--keys", "100", "--json",
                                       "--mix", "get=40,set=30,incr=20,sadd=10", "--region", "eu", "--fill")
-        self.assertEqual(status, 0, err)
+        self.assertEqual(status, 0, err + out)
         report = json.loads(out)
         self.assertEqual(report["all"]["done"], 20000)
         done = {one["operation"]: one["done"] for one in report["operations"]}
@@ -191,7 +191,7 @@ class Commands(unittest.TestCase):
     def test_bench_open_loop(self):
         status, out, err = self.atoll("bench", "--rate", "1000", "--seconds", "1", "--warm-up", "0.2", "--keys", "100",
                                       "--distribution", "zipf", "--region", "all", "--json")
-        self.assertEqual(status, 0, err)
+        self.assertEqual(status, 0, err + out)
         report = json.loads(out)
         self.assertEqual(report["loop"], "open")
         self.assertEqual(set(report["regions"]), {"eu", "us", "ap"})
