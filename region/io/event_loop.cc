@@ -69,12 +69,13 @@ void EventLoop::turn(Now now) {
 
 // True: there may be more.
 bool EventLoop::take_peers(Now now) {
-  frames_.clear();
   changes_.clear();
   parts_.transport.receive(now.monotonic, kPeerFramesMax, frames_, changes_);
   for (const auto& change : changes_) parts_.engine.handle_link(now, change.peer, change.up);
   for (const auto& received : frames_) parts_.engine.handle_peer_frame(now, received.from, received.frame);
-  return !frames_.empty();
+  const bool more = !frames_.empty();
+  frames_.clear();  // they may be large
+  return more;
 }
 
 bool EventLoop::take_clients(Now now) {
@@ -102,6 +103,7 @@ void EventLoop::carry_out(Now now) {
 void EventLoop::handle_signals(Now now) {
   while (const int number = parts_.signals.take()) {
     if (drain_until_) {
+      parts_.log.write(LogLevel::info, "stopping at once node=" + parts_.node.name);
       drain_until_ = now.monotonic;
       continue;
     }

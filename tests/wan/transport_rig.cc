@@ -156,11 +156,10 @@ RawPeer::~RawPeer() {
 }
 
 bool RawPeer::send(const std::vector<std::string>& parts) {
-  zmq_pollitem_t item{socket_, 0, ZMQ_POLLOUT, 0};
-  if (zmq_poll(&item, 1, 0) <= 0) return false;
-  for (size_t i = 0; i < parts.size(); ++i)
-    if (zmq_send(socket_, parts[i].data(), parts[i].size(), i + 1 < parts.size() ? ZMQ_SNDMORE : 0) < 0)
-      return false;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const int more = i + 1 < parts.size() ? ZMQ_SNDMORE : 0;
+    if (zmq_send(socket_, parts[i].data(), parts[i].size(), more | ZMQ_DONTWAIT) < 0) return false;
+  }
   return true;
 }
 
