@@ -8,8 +8,8 @@ void DeltaStream::start_at(const Outbox& outbox) {
   sent_ = std::max(sent_, first_unacked_);
 }
 
-// Progress is that the oldest entry in flight is confirmed: acknowledgements of younger ones say nothing of a frame that was
-// lost before them.
+// Progress is that the oldest entry in flight is confirmed: acknowledgements of younger ones say nothing of a
+// frame that was lost before them.
 void DeltaStream::acknowledge(Instant now, const Outbox& outbox, const crdt::DotSet& dots) {
   if (acked_.covers(dots)) return;
   acked_.join(dots);

@@ -40,7 +40,10 @@ class DeltaStream {
     size_t bytes = 0;
     for (; next_ < outbox.end() && bytes < bytes_max && room(outbox); ++next_) {
       const Outbox::Entry& entry = outbox.at(next_);
-      if (needs_nothing(entry)) continue;
+      if (needs_nothing(entry)) {
+        if (first_unacked_ == next_) ++first_unacked_;
+        continue;
+      }
       if (!may_leave(entry)) break;
       if (out.empty() && sent_ == first_unacked_) progress_ = now;
       out.push_back(next_);

@@ -72,7 +72,8 @@ LogPosition LogWriter::append(BytesView record) {
 
 void LogWriter::flush() {
   const std::lock_guard lock(mutex_);
-  if (waiting_.bytes.empty()) return;  // a wake-up for nothing would be taken for the one that the next record needs
+  if (waiting_.bytes.empty())
+    return;  // a wake-up for nothing would be taken for the one that the next record needs
   if (std::exchange(idle_, false)) changed_.notify_all();
 }
 

@@ -43,6 +43,8 @@ class Outbox {
   void confirm(const crdt::DotSet& confirmed);
   // Drops every entry whose log record is below `begin`.
   void cut(LogPosition begin);
+  // Its log record cannot be read: it no longer counts as something that can be sent.
+  void lose(const Dot& dot) { dots_.erase(dot); }
   void clear();
 
  private:

@@ -34,8 +34,9 @@ struct LogPosition {
   friend constexpr auto operator<=>(LogPosition, LogPosition) = default;
 };
 
-inline constexpr size_t kRecordBytesMax = 20u << 20;  // a value of 16 MiB with all that it carries
-inline constexpr size_t kRowKeyBytesMax = 509;        // LMDB's 511, less the chunk number
+// A value of 16 MiB with all that it carries: siblings from every region at the same key stand in one row.
+inline constexpr size_t kRecordBytesMax = 64u << 20;
+inline constexpr size_t kRowKeyBytesMax = 509;  // LMDB's 511, less the chunk number
 
 struct Batch {
   struct Change {

@@ -75,6 +75,7 @@ void Coordinator::count_promises() {
     follower.promise_pending = false;
     follower.reported = true;
     follower.progress_due = true;
+    confirm_news_ = true;
     partition_.settle(follower.promise_settled);
     follower.stream.acknowledge(node_.now.monotonic, partition_.outbox, follower.promise_clock);
     if (active_) {
@@ -122,6 +123,7 @@ void Coordinator::recount() {
 
 void Coordinator::on_own_durable_all(const crdt::DotSet& clock) {
   own_.join(clock);
+  confirm_news_ = true;
   self_promised_ = true;
   if (deposed()) return;
   if (!active_) return try_activate();
@@ -130,9 +132,9 @@ void Coordinator::on_own_durable_all(const crdt::DotSet& clock) {
 
 void Coordinator::on_own_durable(const Dot& dot) {
   own_.insert(dot);
+  confirm_news_ = true;
   if (!active_ || deposed()) return;
   if (partition_.is_unsettled(dot) && held_by_w(dot)) settled(dot);
-  serve();
 }
 
 bool Coordinator::reported_by_all() const {
@@ -141,11 +143,16 @@ bool Coordinator::reported_by_all() const {
 
 // -- acknowledgements (rules 6 and 7)
 
-bool Coordinator::held_by_w(const Dot& dot) const {
+uint32_t Coordinator::holders(const Dot& dot) const {
   uint32_t holders = own_.contains(dot) ? 1 : 0;
   for (const Follower& follower : followers_)
     if (follower.stream.acked().contains(dot) && node_.peers.votes(follower.node)) ++holders;
-  return holders >= std::min<uint32_t>(node_.home().w, static_cast<uint32_t>(partition_.replicas.size()));
+  return holders;
+}
+
+bool Coordinator::held_by_w(const Dot& dot) const {
+  return holders(dot) >=
+         std::min<uint32_t>(node_.home().w, static_cast<uint32_t>(partition_.replicas.size()));
 }
 
 void Coordinator::settled(const Dot& dot) {
@@ -186,6 +193,7 @@ void Coordinator::on_ack(NodeNumber from, const Ack& ack) {
   Follower* follower = this->follower(from);
   if (follower == nullptr || ack.epoch != epoch_ || deposed()) return;
   follower->stream.acknowledge(node_.now.monotonic, partition_.outbox, ack.dots);
+  confirm_news_ = true;
   if (!active_) return;
   settle_acked(ack.dots);
   if (!follower->stream.caught_up(partition_.outbox)) pump(*follower);
@@ -243,7 +251,10 @@ void Coordinator::pump(Follower& follower, uint64_t fresh, const Entry* fresh_en
   read.reserve(sequences.size());
   for (const uint64_t sequence : sequences) {
     auto sendable = partition_.read(partition_.outbox.at(sequence));
-    if (!sendable) continue;  // its segment is gone: an exchange brings it
+    if (!sendable) {  // its segment is gone: an exchange brings it
+      partition_.outbox.lose(partition_.outbox.at(sequence).dot);
+      continue;
+    }
     read.push_back(std::move(*sendable));
   }
   for (auto& sendable : read)
@@ -284,9 +295,8 @@ void Coordinator::ask_for_exchange(Follower& follower) {
   node_.out.send(follower.node, NeedExchange{partition_.id, epoch_});
 }
 
-void Coordinator::tick_progress() {
-  const Instant now = node_.now.monotonic;
-  if (now - progress_said_ < kProgressEvery) return;
+// What every replica has, and of this region's own dots every region: nobody needs it as a delta any more.
+void Coordinator::confirm() {
   crdt::DotSet confirmed = own_;
   for (const Follower& follower : followers_) confirmed.intersect(follower.stream.acked());
   const auto ours = [this](const Actor& actor) { return node_.region_of(actor.node) == node_.region; };
@@ -299,6 +309,12 @@ void Coordinator::tick_progress() {
     partition_.dirty = true;
     progress_news_ = true;
   }
+}
+
+void Coordinator::tick_progress() {
+  const Instant now = node_.now.monotonic;
+  if (now - progress_said_ < kProgressEvery) return;
+  if (std::exchange(confirm_news_, false) || std::exchange(partition_.regions_news, false)) confirm();
   if (progress_news_)
     for (Follower& follower : followers_) follower.progress_due = true;
   progress_news_ = false;
@@ -313,9 +329,8 @@ void Coordinator::tick_progress() {
 void Coordinator::tick_deadlines() {
   const Instant now = node_.now.monotonic;
   for (auto at = waiting_.begin(); at != waiting_.end();) {
-    if (at->confirm && now - at->since > kConfirmPatience && !ripe(*at)) {
+    if (at->confirmations > 0 && now - at->since > kConfirmPatience && !ripe(*at)) {
       ask_everybody_ = true;
-      at->round = 0;
       at->since = now;
       node_.confirm_wanted.insert(partition_.id);
     }

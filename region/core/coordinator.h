@@ -58,6 +58,8 @@ class Coordinator {
   // Whom to ask: R-1 replicas, all of them when those have not answered in time.
   std::vector<NodeNumber> confirmers() const;
   void tick();
+  // Answers what can be answered.
+  void serve();
 
   size_t waiting() const { return waiting_.size(); }
   bool reported_by_all() const;
@@ -81,8 +83,10 @@ class Coordinator {
     std::vector<Dot> dots;  // not settled yet
     bool bulk = false;      // waits until what an exchange brought is settled
     bool write = false;
-    bool confirm = false;  // needs R-1 confirmations
-    uint64_t round = 0;    // of them; 0: not asked for yet
+    uint32_t confirmations = 0;  // needed, beside this replica's own
+    uint32_t copies = 0;         // of `dot`: more than W were asked for
+    Dot dot;
+    uint64_t round = 0;  // of them; 0: not asked for yet
     Instant since, deadline;
   };
 
@@ -104,6 +108,7 @@ class Coordinator {
   uint64_t present_stamp_ms() const;
   void entered(const Dot& dot, const Entry& entry);
   void pump(Follower& follower, uint64_t fresh = 0, const Entry* fresh_entry = nullptr);
+  uint32_t holders(const Dot& dot) const;
   bool held_by_w(const Dot& dot) const;
   void settle_bulk();
   void settle_held();
@@ -111,11 +116,11 @@ class Coordinator {
   void settle_acked(const crdt::DotSet& dots);
   void settled(const Dot& dot);
   bool ripe(Waiting& waiting) const;
-  void serve();
   Follower* follower(NodeNumber node);
   void tick_followers();
   void tick_deadlines();
   void tick_progress();
+  void confirm();
   void ask_for_exchange(Follower& follower);
 
   NodeState& node_;
@@ -128,6 +133,7 @@ class Coordinator {
   std::list<Waiting> waiting_;
   bool ask_everybody_ = false;
   bool progress_news_ = true;
+  bool confirm_news_ = true;  // an acknowledgement came: more may be confirmed
   Instant recounted_{INT64_MIN / 2};
   Instant progress_said_{INT64_MIN / 2};
 };

@@ -9,6 +9,10 @@ namespace atolldb::region {
 
 namespace {
 constexpr size_t kPageElements = 1000;
+constexpr size_t kDeltaBytesMax = 24u << 20;        // fits a frame between nodes with room to spare
+constexpr size_t kUnsettledMax = 65'536;            // of a partition
+constexpr size_t kUnsettledOfKeyMax = 4096;         // each that waits remembers those before it
+constexpr uint64_t kIdAheadMaxMs = 24 * 3'600'000;  // a client cannot have been told a stamp that far ahead
 
 bool is_read(Op op) { return op == Op::get || op == Op::smembers || op == Op::sismember || op == Op::scard; }
 
@@ -31,6 +35,12 @@ Response Coordinator::filled(Response&& response) const {
 
 void Coordinator::execute(const Request& request, const ReplyTo& to, Instant deadline) {
   if (request.op == Op::route) return node_.out.reply(to, filled(Response{}));
+  const size_t n = partition_.replicas.size();
+  if (request.r > n || request.w > n)
+    return node_.out.reply(
+        to, filled(failed(
+                {Errc::invalid, "r=" + std::to_string(request.r) + " w=" + std::to_string(request.w) +
+                                    " was asked for, but a key has " + std::to_string(n) + " replicas"})));
   if (is_read(request.op)) return read(request, to, deadline, look(node_, partition_, request));
   write(request, to, deadline);
 }
@@ -84,42 +94,50 @@ Response look(NodeState& node, Partition& partition, const Request& request) {
     default:
       break;
   }
-  if (node.rows.take_damaged()) node.damaged.insert(partition.id);
+  if (node.rows.take_damaged()) {
+    node.damaged.insert(partition.id);
+    return failed({Errc::unavailable, "a damaged row was found; this replica is being repaired"});
+  }
   return response;
 }
 
 // Rule 8: the row as it stands; answered when every dot that was applied to the key is settled, and R-1
 // replicas have confirmed, since the read began, that the epoch stands.
 void Coordinator::read(const Request& request, const ReplyTo& to, Instant deadline, Response&& response) {
-  const uint32_t n = static_cast<uint32_t>(partition_.replicas.size());
-  const uint32_t topology_r = std::min(node_.home().r, n);
-  const uint32_t r = request.r == 0 ? topology_r : std::min<uint32_t>(request.r, n);
-  if (r < topology_r) {  // asked for less: this replica alone
+  const auto n = static_cast<uint32_t>(partition_.replicas.size());
+  const uint32_t r = request.r == 0 ? std::min(node_.home().r, n) : request.r;
+  if (r < std::min(node_.home().r, n)) {  // asked for less: this replica alone
     response.stale = true;
     return node_.out.reply(to, filled(std::move(response)));
   }
-  Waiting waiting{to, std::move(response), {},      !partition_.unsettled_bulk().empty(), false, r > 1,
-                  0,  node_.now.monotonic, deadline};
+  Waiting waiting;
+  waiting.to = to;
+  waiting.response = std::move(response);
+  waiting.bulk = !partition_.unsettled_bulk().empty();
+  waiting.confirmations = r - 1;
+  waiting.since = node_.now.monotonic;
+  waiting.deadline = deadline;
   if (const auto* dots = partition_.unsettled_of(request.key)) waiting.dots = *dots;
   wait(std::move(waiting));
 }
 
 void Coordinator::wait(Waiting&& waiting) {
+  if (ripe(waiting)) return node_.out.reply(waiting.to, filled(std::move(waiting.response)));
   ++node_.waiting;
-  if (waiting.confirm) node_.confirm_wanted.insert(partition_.id);
+  if (waiting.confirmations > 0) node_.confirm_wanted.insert(partition_.id);
   waiting_.push_back(std::move(waiting));
-  serve();
 }
 
 bool Coordinator::ripe(Waiting& waiting) const {
   std::erase_if(waiting.dots, [this](const Dot& dot) { return !partition_.is_unsettled(dot); });
   if (!waiting.dots.empty() || (waiting.bulk && !partition_.unsettled_bulk().empty())) return false;
-  if (!waiting.confirm) return true;
+  if (waiting.copies > 0 && holders(waiting.dot) < waiting.copies) return false;
+  if (waiting.confirmations == 0) return true;
   if (waiting.round == 0) return false;
-  uint32_t standing = 1;
+  uint32_t standing = 0;
   for (const Follower& follower : followers_)
     if (follower.stands_round >= waiting.round && node_.peers.votes(follower.node)) ++standing;
-  return standing >= std::min<uint32_t>(node_.home().r, static_cast<uint32_t>(partition_.replicas.size()));
+  return standing >= waiting.confirmations;
 }
 
 void Coordinator::serve() {
@@ -136,15 +154,16 @@ void Coordinator::serve() {
 
 void Coordinator::assign_round(uint64_t round) {
   for (Waiting& waiting : waiting_)
-    if (waiting.confirm && waiting.round == 0) waiting.round = round;
+    if (waiting.confirmations > 0 && waiting.round == 0) waiting.round = round;
   ask_everybody_ = false;
 }
 
 std::vector<NodeNumber> Coordinator::confirmers() const {
-  const uint32_t r = std::min<uint32_t>(node_.home().r, static_cast<uint32_t>(partition_.replicas.size()));
+  uint32_t wanted = 0;
+  for (const Waiting& waiting : waiting_) wanted = std::max(wanted, waiting.confirmations);
   std::vector<NodeNumber> out;
   for (const Follower& follower : followers_) {
-    if (!ask_everybody_ && out.size() + 1 >= r) break;
+    if (!ask_everybody_ && out.size() >= wanted) break;
     if (node_.peers.up(follower.node) && node_.peers.votes(follower.node)) out.push_back(follower.node);
   }
   return out;
@@ -201,6 +220,12 @@ void Coordinator::write(const Request& request, const ReplyTo& to, Instant deadl
     return node_.out.reply(
         to,
         filled(failed({Errc::full, "this node takes no writes now: its disk or its memtables are full"})));
+  const auto* in_flight = partition_.unsettled_of(request.key);
+  if (partition_.unsettled().size() >= kUnsettledMax ||
+      (in_flight != nullptr && in_flight->size() >= kUnsettledOfKeyMax))
+    return node_.out.reply(
+        to, filled(failed({Errc::busy,
+                           "too many writes are not acknowledged by enough replicas yet; try again soon"})));
   const Dot dot{node_.actor(), partition_.data.clock().last_of(node_.actor()) + 1};
   const crdt::Hlc stamp = next_stamp();
   auto mutation = mutate(request, dot, stamp);
@@ -218,19 +243,36 @@ void Coordinator::write(const Request& request, const ReplyTo& to, Instant deadl
   if (!mutation->delta) return read(request, to, deadline, std::move(response));
 
   const Bytes bytes = crdt::encode(*mutation->delta);
-  Waiting waiting{to, std::move(response), {}, false, true, false, 0, node_.now.monotonic, deadline};
+  if (bytes.size() > kDeltaBytesMax)
+    return node_.out.reply(to,
+                           filled(failed({Errc::too_large, "the update has " + std::to_string(bytes.size()) +
+                                                               " bytes with what it supersedes; at most " +
+                                                               std::to_string(kDeltaBytesMax) +
+                                                               " are allowed: send it in smaller parts"})));
+  Waiting waiting;
+  waiting.to = to;
+  waiting.response = std::move(response);
+  waiting.write = true;
+  waiting.dot = dot;
+  if (request.w > node_.home().w) waiting.copies = request.w;
+  waiting.since = node_.now.monotonic;
+  waiting.deadline = deadline;
   if (request.op != Op::set) {  // it tells more than its delta does
     if (const auto* dots = partition_.unsettled_of(request.key)) waiting.dots = *dots;
     waiting.bulk = !partition_.unsettled_bulk().empty();
   }
   waiting.dots.push_back(dot);
   const Merged merged = partition_.merge(epoch_, stamp, request_id, *mutation->delta, bytes);
+  if (merged == Merged::damaged)
+    return node_.out.reply(
+        to, filled(failed({Errc::unavailable, "a damaged row was found; this replica is being repaired"})));
   ensure(merged == Merged::merged, "a fresh delta merges");
   entered(dot, {stamp, request_id, bytes});
   wait(std::move(waiting));
 }
 
 bool Coordinator::enter(BytesView request_id, BytesView bytes) {
+  if (partition_.unsettled().size() >= kUnsettledMax) return false;
   auto delta = crdt::decode_delta(bytes);
   if (!delta) return true;  // broken for good; the sender's log says why
   const crdt::Hlc stamp = next_stamp();
@@ -242,6 +284,7 @@ bool Coordinator::enter(BytesView request_id, BytesView bytes) {
     case Merged::broken:
       return true;
     case Merged::not_ready:
+    case Merged::damaged:
     case Merged::no_room:
       return false;
   }
@@ -268,12 +311,19 @@ bool Coordinator::decide_by_id(const Request& request, const ReplyTo& to, Instan
                   "the request id was made in another region: only that one can tell whether it was counted");
   id_bytes = RequestIds::encode(id);
   if (const auto dot = RequestIds(node_.store).find(partition_.id, id_bytes)) {
-    Waiting waiting{to, Response{},          {},      !partition_.unsettled_bulk().empty(), true, false,
-                    0,  node_.now.monotonic, deadline};
+    Waiting waiting;
+    waiting.to = to;
+    waiting.bulk = !partition_.unsettled_bulk().empty();
+    waiting.write = true;
+    waiting.since = node_.now.monotonic;
+    waiting.deadline = deadline;
     if (partition_.is_unsettled(*dot)) waiting.dots.push_back(*dot);
     wait(std::move(waiting));
     return true;
   }
+  if (id.made_ms > present_stamp_ms() + kIdAheadMaxMs)
+    return answer(Outcome::rejected, Errc::invalid,
+                  "the request id names a stamp that no node of this region has told");
   if (id.made_ms <= partition_.ids_forgotten_ms)
     return answer(first ? Outcome::rejected : Outcome::unknown, Errc::behind,
                   "the request id is older than this node's memory of ids");

@@ -74,6 +74,7 @@ void Exchanges::restart_running() {
 }
 
 void Exchanges::on_peer_down(NodeNumber node) {
+  if (!node_.store.has_room()) return;  // asked again when the peer is back
   std::vector<std::pair<PartitionId, bool>> broken;
   for (const auto& [partition, running] : pulls_)
     if (running.from == node) broken.emplace_back(partition, running.lost);
@@ -112,6 +113,7 @@ void Exchanges::on_chunk(NodeNumber from, const Chunk& chunk) {
     return abandon(chunk.partition);
   }
   node_.commit(std::move(batch));
+  if (node_.rows.take_damaged()) node_.damaged.insert(chunk.partition);
   if (finished) {
     if (chunk.promised > partition.promised) partition.promise(chunk.promised);
     const bool lost = running.lost;
@@ -144,6 +146,7 @@ void Exchanges::apply_chunk(Partition& partition, const PullChunkRecord& record,
 void Exchanges::on_pull_gone(NodeNumber from, const PullGone& gone) {
   const auto at = pulls_.find(gone.partition);
   if (at == pulls_.end() || at->second.from != from || at->second.id != gone.id) return;
+  if (!node_.store.has_room()) return;
   const bool lost = at->second.lost;
   abandon(gone.partition);
   want(gone.partition, from, lost);
@@ -156,7 +159,8 @@ void Exchanges::on_pull(NodeNumber from, const Pull& pull) {
   if (partition == nullptr) return;
   storage::LogPosition after;
   if (pull.lost_start != 0) {
-    if (node_.standing != Standing::vote) return;  // it needs replicas that have a vote
+    // It needs replicas that have a vote, and that can write down that it had none.
+    if (node_.standing != Standing::vote || !node_.store.has_room()) return;
     if (node_.peers.note_forgot(from, pull.lost_start)) {
       storage::Batch batch;
       batch.records.push_back(to_bytes(ForgotRecord{from, pull.lost_start}));
@@ -227,7 +231,7 @@ void Exchanges::tick() {
       partition->data.end_scan(at->first & ((uint64_t{1} << 40) - 1));
       storage::Batch batch;  // contexts that were only kept for the scan
       node_.rows.drain(batch);
-      if (!batch.empty()) node_.commit(std::move(batch));
+      if (!batch.empty() && node_.store.has_room()) node_.commit(std::move(batch));
     }
     at = scans_.erase(at);
   }

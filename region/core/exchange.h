@@ -49,6 +49,10 @@ class Exchanges {
   void abandon_all();
   // Before a checkpoint: what has begun begins again, for a checkpoint keeps no half exchange.
   void restart_running();
+  // The partition has been reset: who pulls it begins again.
+  void drop_scans(PartitionId partition) {
+    std::erase_if(scans_, [&](const auto& scan) { return scan.second.partition == partition; });
+  }
 
   void on_pull(NodeNumber from, const Pull& pull);
   void on_chunk(NodeNumber from, const Chunk& chunk);

@@ -64,7 +64,7 @@ void Memory::on_position(NodeNumber from, const Position& position) {
 }
 
 void Memory::try_join() {
-  if (!node_.joining || joined_) return;
+  if (!node_.joining || joined_ || !node_.store.has_room()) return;
   const Duration age = node_.now.monotonic - began_;
   uint32_t witnesses = 0;
   for (const auto& [node, peer] : node_.peers.all()) {
@@ -85,6 +85,8 @@ void Memory::join() {
   const Standing standing = lost_ ? Standing::lost : Standing::vote;
   batch.records.push_back(to_bytes(StandingRecord{static_cast<uint8_t>(standing)}));
   node_.commit(std::move(batch));
+  node_.logged_start = node_.start;
+  node_.logged_standing = standing;
   node_.out.run_when(node_.store.log_end(), [this, standing] {
     node_.joining = false;
     node_.standing = standing;
@@ -94,6 +96,7 @@ void Memory::join() {
 }
 
 void Memory::lose() {
+  node_.out.drop_votes();
   node_.start += 1;
   node_.random = static_cast<uint32_t>(node_.prng.next() >> 32) | 1;
   node_.standing = Standing::lost;
@@ -153,6 +156,7 @@ void Memory::regain() {
   batch.records.push_back(to_bytes(regained));
   batch.records.push_back(to_bytes(StandingRecord{static_cast<uint8_t>(Standing::vote)}));
   node_.commit(std::move(batch));
+  node_.logged_standing = Standing::vote;
   node_.out.run_when(node_.store.log_end(), [this] {
     lost_ = false;
     node_.standing = Standing::vote;

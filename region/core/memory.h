@@ -34,6 +34,8 @@ class Memory {
   void on_exchanged(PartitionId partition, NodeNumber from);
   // A damaged row: the node begins a new start without memory, in the running process.
   void lose();
+  // Somebody else holds the partition.
+  bool can_regain(const Partition& partition) const { return !witnesses(partition).empty(); }
   void tick();
 
  private:

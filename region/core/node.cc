@@ -11,6 +11,7 @@
 namespace atolldb::region {
 
 namespace {
+constexpr uint64_t kKnownStepBytes = 64u << 10;
 constexpr Duration kSecond = Duration::seconds(1);
 // A preferred replica that comes back takes its partitions again once it has been there for a while.
 constexpr Duration kReturnAfter = Duration::seconds(3);
@@ -72,6 +73,7 @@ FrameHeader Node::header() const {
 }
 
 void Node::take_frames(std::vector<std::pair<NodeNumber, Bytes>>& out) {
+  state_.out.open_gates(state_.durable);  // what was put behind a log that is synced already
   check_news();
   flush_confirmations();
   const size_t before = out.size();
@@ -106,16 +108,17 @@ bool Node::hear(Now now, const FrameHeader& header) {
     return false;
   }
   for (const auto& [node, start] : header.forgot) {
-    if (node == state_.self || !state_.peers.note_forgot(node, start)) continue;
+    if (node == state_.self || !state_.store.has_room() || !state_.peers.note_forgot(node, start)) continue;
     storage::Batch batch;
     batch.records.push_back(to_bytes(ForgotRecord{node, start}));
     state_.commit(std::move(batch));
     state_.forgot_news.insert(node);
   }
+  check_news();  // before anything of this frame is counted
   if (heard == Peers::Heard::came_up) {
+    router_.on_peer_down(from_);  // what its earlier process had in work is gone
     state_.note(LogLevel::info,
                 "peer is up peer=" + state_.name_of(from_) + " start=" + std::to_string(header.start));
-    check_news();
     for (auto& [id, coordinator] : coordinators_) coordinator->on_peer_up(from_);
   }
   return true;
@@ -125,6 +128,14 @@ void Node::handle_link(Now now, NodeNumber peer, bool up) {
   state_.now = now;
   state_.peers.link(peer, up);
   if (!up) state_.twins.erase(peer);
+}
+
+// It has a vote again: coordinators count what this replica holds from now on.
+void Node::acknowledge_everything() {
+  for (auto& [id, partition] : partitions_)
+    if (partition->promised.number > 0 && partition->promised.node != state_.self)
+      state_.out.ack_when(state_.store.log_end(), partition->promised.node, id, partition->promised,
+                          crdt::DotSet(partition->data.clock()));
 }
 
 void Node::peer_down(NodeNumber node) {
@@ -208,9 +219,18 @@ void Node::check_news() {
 // clock, and the node begins a new start that has no vote until exchanges have brought everything back.
 void Node::recover_from_damage() {
   const std::set<PartitionId> damaged = std::exchange(state_.damaged, {});
+  for (const PartitionId id : damaged) {
+    const Partition* partition = this->partition(id);
+    if (partition == nullptr || memory_.can_regain(*partition)) continue;
+    state_.fatal = "a damaged row was found in partition " + std::to_string(raw(id)) +
+                   ", and there is no other replica or region to fetch it from: restore this data directory "
+                   "from a backup";
+    return;
+  }
   while (!coordinators_.empty()) depose(coordinators_.begin()->first);
   exchanges_.abandon_all();
   for (const PartitionId id : damaged) {
+    exchanges_.drop_scans(id);
     state_.note(LogLevel::error,
                 "a damaged row was found, the partition is fetched again from other replicas partition=" +
                     std::to_string(raw(id)));
@@ -233,11 +253,17 @@ void Node::handle_storage(Now now) {
   if (events.checkpoint_done) checkpoint_running_ = false;
   if (events.durable <= state_.durable) return;
   state_.durable = events.durable;
+  std::set<PartitionId> touched;
   while (!state_.own_entries.empty() && state_.own_entries.front().after <= events.durable) {
     const NodeState::OwnEntry entry = state_.own_entries.front();
     state_.own_entries.pop_front();
-    if (Coordinator* coordinator = this->coordinator(entry.partition)) coordinator->on_own_durable(entry.dot);
+    Coordinator* coordinator = this->coordinator(entry.partition);
+    if (coordinator == nullptr) continue;
+    coordinator->on_own_durable(entry.dot);
+    touched.insert(entry.partition);
   }
+  for (const PartitionId id : touched)
+    if (Coordinator* coordinator = this->coordinator(id)) coordinator->serve();
   state_.out.open_gates(events.durable);
 }
 
@@ -247,6 +273,8 @@ void Node::handle_tick(Now now) {
   next_tick_ = now.monotonic + kTickEvery;
   for (const NodeNumber node : state_.peers.expire(now)) peer_down(node);
   memory_.tick();
+  if (std::exchange(standing_seen_, state_.standing) == Standing::lost && state_.standing == Standing::vote)
+    acknowledge_everything();
   if (!state_.joining && state_.joined_at.ns == INT64_MIN) state_.joined_at = now.monotonic;
   for (auto& [id, partition] : partitions_) {
     Coordinator* coordinator = this->coordinator(id);
@@ -290,7 +318,13 @@ void Node::tick_second() {
   next_second_ = state_.now.monotonic + kSecond;
   storage::Batch batch;
   for (auto& [node, peer] : state_.peers.all()) {
-    if (!std::exchange(peer.position_dirty, false)) continue;
+    // Every log's growth is news to every other log: small steps are kept in memory only, or an idle cluster
+    // never rests.
+    const bool far =
+        peer.synced.value > peer.logged_position.value + kKnownStepBytes || peer.start != peer.logged_start;
+    if (!far) continue;
+    peer.logged_position = peer.synced;
+    peer.logged_start = peer.start;
     batch.records.push_back(to_bytes(KnownRecord{node, peer.start, peer.random, peer.synced.value}));
   }
   ++seconds_;

@@ -98,6 +98,7 @@ class Node final : private MessageHandler {
   bool preferred(const Partition& partition) const;
   void acknowledge(Partition& partition, NodeNumber to, const Epoch& epoch, crdt::DotSet&& dots);
   void exchanged(PartitionId partition, NodeNumber from, bool lost);
+  void acknowledge_everything();
   void peer_down(NodeNumber node);
   void flush_confirmations();
   void check_news();
@@ -122,6 +123,7 @@ class Node final : private MessageHandler {
   std::map<PartitionId, Instant> takeover_after_;
   uint32_t disk_start_ = 0;
   Standing disk_standing_ = Standing::unsure;
+  Standing standing_seen_ = Standing::unsure;
   bool checkpoint_running_ = false;
   uint64_t seconds_ = 0;
   Instant drain_began_;

@@ -20,6 +20,7 @@ void Node::on(const Append& m) {
     auto delta = crdt::decode_delta(entry.delta);
     if (!delta) break;
     const Merged merged = partition->merge(m.epoch, entry.stamp, entry.request_id, *delta, entry.delta);
+    if (merged == Merged::damaged) return;
     if (merged == Merged::not_ready || merged == Merged::no_room) break;
     dots.insert(delta->dot());
   }
@@ -27,9 +28,11 @@ void Node::on(const Append& m) {
     state_.damaged.insert(m.partition);
     return;
   }
-  if (partition->promised < m.epoch) partition->promise(m.epoch);
+  if (partition->promised < m.epoch && state_.store.has_room()) partition->promise(m.epoch);
   coordinator(m.partition);  // lets go of one that is deposed now
-  acknowledge(*partition, from_, m.epoch, std::move(dots));
+  // A node without a vote says nothing that could be counted once it has one again (rule 16).
+  if (state_.standing == Standing::vote && partition->promised == m.epoch)
+    acknowledge(*partition, from_, m.epoch, std::move(dots));
 }
 
 // What is acknowledged of an actor is all that the clock has of it: lost acknowledgements need no memory.
@@ -59,7 +62,7 @@ void Node::on(const Fenced& m) {
 // Rules 3 and 4. What the candidate lacks goes ahead of the promise.
 void Node::on(const Prepare& m) {
   Partition* partition = this->partition(m.partition);
-  if (partition == nullptr || state_.joining) return;
+  if (partition == nullptr || state_.joining || state_.standing != Standing::vote) return;
   if (m.epoch < partition->promised) return state_.out.send(from_, Fenced{m.partition, partition->promised});
   if (m.epoch > partition->promised) {
     if (!state_.store.has_room()) return;
@@ -129,7 +132,7 @@ void Node::on(const Late& m) {
 
 // Rule 9.
 void Node::on(const Confirm& m) {
-  if (state_.joining) return;
+  if (state_.joining || state_.standing != Standing::vote) return;
   Stands stands{m.round, {}};
   storage::LogPosition after;
   for (const auto& [id, epoch] : m.epochs) {
@@ -195,6 +198,7 @@ void Node::exchanged(PartitionId id, NodeNumber from, bool lost) {
     });
     return coordinator->on_caught_up();
   }
+  if (state_.standing != Standing::vote) return;
   const NodeNumber coordinating = partition.promised.node;
   if (partition.promised.number > 0 && coordinating != state_.self)
     state_.out.ack_when(state_.store.log_end(), coordinating, id, partition.promised,

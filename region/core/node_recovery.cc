@@ -75,6 +75,8 @@ Status Node::recover(Now now) {
     state_.hlc.restore(std::max(state_.hlc.highest(), partition->stamp));
   }
   state_.durable = state_.store.log_end();
+  state_.logged_start = disk_start_;
+  state_.logged_standing = disk_standing_;
   memory_.begin(disk_start_, state_.store.log_end(),
                 disk_standing_ == Standing::lost || state_.store.log_damaged());
   return ok();
@@ -122,9 +124,9 @@ Status Node::restore_node(BytesView value) {
 
 Bytes Node::encode_node() const {
   NodeImage image;
-  image.start = state_.joining ? disk_start_ : state_.start;
+  image.start = state_.logged_start;
   image.random = state_.random;
-  image.standing = static_cast<uint8_t>(state_.joining ? disk_standing_ : state_.standing);
+  image.standing = static_cast<uint8_t>(state_.logged_standing);
   image.hlc = state_.hlc.highest();
   for (const auto& [node, peer] : state_.peers.all())
     image.known.push_back({node, peer.start, peer.random, peer.synced.value, peer.forgot});

@@ -68,7 +68,9 @@ struct NodeState {
   Standing standing = Standing::unsure;
   storage::LogPosition durable;  // the log is synced up to here
   Instant joined_at{INT64_MIN};
-  bool joining = true;  // this process has not settled on its start yet
+  bool joining = true;        // this process has not settled on its start yet
+  uint32_t logged_start = 0;  // what the log says of this node's start and standing
+  Standing logged_standing = Standing::unsure;
   bool leaving = false;
   std::optional<std::string> fatal;  // the node must stop
   crdt::HybridClock hlc;

@@ -55,6 +55,12 @@ class Outgoing {
 
   void reply(const ReplyTo& to, Response&& response);
 
+  // This node's votes do not count any more: what was about to be said is not.
+  void drop_votes() {
+    acks_.clear();
+    std::erase_if(gates_, [](const Gate& gate) { return !gate.action; });
+  }
+
   bool gates_empty() const { return gates_.empty() && acks_.empty(); }
 
   struct Reply {

@@ -23,6 +23,7 @@ enum class Merged : uint8_t {
   not_ready,  // an add before it is missing (rule 13)
   no_room,    // the store takes nothing now
   broken,     // the bytes are no delta
+  damaged,    // a damaged row was met: the partition begins again
 };
 
 class Partition {
@@ -44,6 +45,7 @@ class Partition {
   uint64_t ids_mark_ms = 0;
   Instant ids_marked{INT64_MIN / 2};
   storage::Outbox outbox;
+  bool regions_news = false;  // regions_have has changed
   bool dirty = true;          // since the last checkpoint
   crdt::DotSet regions_have;  // dots of this region's actors that every other region covers; kept by wan/core
 

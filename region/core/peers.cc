@@ -32,10 +32,7 @@ Peers::Heard Peers::hear(Now now, NodeNumber from, const FrameHeader& header) {
     if (!same) peer.synced = {};
     peer.start = header.start;
     peer.random = header.random;
-    if (header.synced > peer.synced) {
-      peer.synced = header.synced;
-      peer.position_dirty = true;
-    }
+    peer.synced = std::max(peer.synced, header.synced);
   }
   const bool news = !peer.up || (!same && !header.joining);
   if (news) peer.up_since = now.monotonic;

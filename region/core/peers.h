@@ -23,11 +23,12 @@ struct Peer {
   Instant up_since{INT64_MIN / 2};
   Instant said{INT64_MIN / 2};  // when a frame last went out to it
   bool vote = false, leaving = false;
-  uint32_t start = 0, random = 0;  // of its last process that was heard of
-  storage::LogPosition synced;     // the highest heard of, under `start`
-  bool position_dirty = false;     // not in this node's log yet
-  uint32_t forgot = 0;             // votes of starts below this no longer count
-  int64_t wall_offset_ms = 0;      // its wall clock less ours, when it was last heard
+  uint32_t start = 0, random = 0;        // of its last process that was heard of
+  storage::LogPosition synced;           // the highest heard of, under `start`
+  storage::LogPosition logged_position;  // what this node's log says of it
+  uint32_t logged_start = 0;
+  uint32_t forgot = 0;         // votes of starts below this no longer count
+  int64_t wall_offset_ms = 0;  // its wall clock less ours, when it was last heard
 };
 
 class Peers {

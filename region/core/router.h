@@ -22,7 +22,10 @@ class Router {
   using FindCoordinator = std::function<Coordinator*(PartitionId)>;
 
   Router(NodeState& node, FindPartition partition, FindCoordinator coordinator)
-      : node_(node), partition_(std::move(partition)), coordinator_(std::move(coordinator)) {}
+      : node_(node),
+        partition_(std::move(partition)),
+        coordinator_(std::move(coordinator)),
+        next_token_(node.prng.next()) {}
 
   // A keyed request of a client, or one that another node forwarded.
   void handle(const ReplyTo& to, Request&& request);
@@ -56,7 +59,7 @@ class Router {
   FindCoordinator coordinator_;
   std::list<Job> parked_;
   std::map<uint64_t, Job> forwarded_;  // by token
-  uint64_t next_token_ = 0;
+  uint64_t next_token_;  // begins anywhere: an answer to an earlier process of this node finds nothing
 };
 
 }  // namespace atolldb::region

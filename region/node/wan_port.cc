@@ -22,7 +22,10 @@ std::optional<crdt::Hlc> WanPort::settled_stamp(PartitionId id) const {
 
 bool WanPort::read(PartitionId partition, const storage::Outbox::Entry& entry, Bytes& delta) const {
   const auto sendable = node_.partition(partition)->read(entry);
-  if (!sendable) return false;
+  if (!sendable) {
+    node_.partition(partition)->outbox.lose(entry.dot);
+    return false;
+  }
   delta = Bytes(sendable->record.delta);
   return true;
 }

@@ -33,6 +33,7 @@ class WanPort final : public wan::Port {
   bool enter(PartitionId partition, BytesView delta) override { return node_.enter(partition, delta); }
   void regions_have(PartitionId partition, crdt::DotSet&& dots) override {
     node_.partition(partition)->regions_have = std::move(dots);
+    node_.partition(partition)->regions_news = true;
   }
   void pull(PartitionId partition, NodeNumber from) override {
     node_.exchanges().want(partition, from, false);

@@ -247,8 +247,8 @@ TEST_CASE("client core: increment whose link is lost, the same id at the next no
   }
 }
 
-// The very first increment of a partition asks for epoch and stamp. If its link dies, no node can ever say more of
-// that id than "unknown": repeated, it would stay unknown for ever.
+// The very first increment of a partition asks for epoch and stamp. If its link dies, no node can ever say
+// more of that id than "unknown": repeated, it would stay unknown for ever.
 TEST_CASE("client core: increment without a stamp whose link is lost, a fresh id", "[client]") {
   World w;
   w.submit(add());

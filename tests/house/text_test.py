@@ -9,7 +9,10 @@ import tree
 
 LINES_MAX = 600
 # A longer file needs an entry here with its reason.
-LONG_FILES = {}
+LONG_FILES = {
+    "tests/model/coordinator_model.py": "the specification of the coordinator is one program that needs nothing else",
+    "tests/model/data_model.py": "the specification of the data model is one program that needs nothing else",
+}
 
 # Written in two parts, so that this file passes.
 MARK = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK"]) + r")\b")

@@ -57,8 +57,8 @@ class Load {
   // Sets every key of the string key space once. Errc: what the first failure was.
   Status fill(const std::function<void(uint64_t done)>& progress);
 
-  // Starts sending. Nothing is recorded, and no request counts as one of `requests`, before begin_measuring();
-  // that may come first.
+  // Starts sending. Nothing is recorded, and no request counts as one of `requests`, before
+  // begin_measuring(); that may come first.
   void start();
   void begin_measuring();
   // No new requests; waits for those that are under way.
