@@ -100,8 +100,8 @@ void Exchanges::on_chunk(NodeNumber from, const Chunk& chunk) {
     running.begun = true;
   }
   running.scan = chunk.scan;
-  PullChunkRecord record{chunk.partition, chunk.cursor,  chunk.units,      chunk.next,
-                         chunk.last,      chunk.settled, chunk.request_ids};
+  PullChunkRecord record{chunk.partition, chunk.cursor,           chunk.units,      chunk.next, chunk.last,
+                         chunk.settled,   chunk.ids_forgotten_ms, chunk.request_ids};
   batch.records.push_back(to_bytes(record));
   bool finished = false;
   Status status = ok();
@@ -140,6 +140,7 @@ void Exchanges::apply_chunk(Partition& partition, const PullChunkRecord& record,
   node_.rows.drain(batch);
   RequestIds ids(node_.store);
   for (const auto& [id, entry] : record.request_ids) ids.adopt(partition.id, id, entry, batch);
+  partition.ids_forgotten_ms = std::max(partition.ids_forgotten_ms, record.ids_forgotten_ms);
   if (finished) partition.settle(record.settled);
 }
 
@@ -206,6 +207,7 @@ void Exchanges::on_pull(NodeNumber from, const Pull& pull) {
     if (node_.region_of(from) == node_.region) {
       out.promised = partition->promised;
       out.lost_epoch = partition->lost_epoch;
+      out.ids_forgotten_ms = partition->ids_forgotten_ms;
       RequestIds(node_.store).each(pull.partition, [&](BytesView id, BytesView entry) {
         ids.emplace_back(id, entry);
       });

@@ -146,6 +146,7 @@ struct Chunk {
   Epoch promised;  // on the last chunk
   crdt::DotSet settled;
   uint64_t lost_epoch = 0;
+  uint64_t ids_forgotten_ms = 0;  // ids made up to here may be missing in the list
   std::vector<std::pair<BytesView, BytesView>> request_ids;
 };
 struct PullGone {  // the scan is not known (any more): begin again

@@ -65,6 +65,7 @@ struct PullChunkRecord {
   BytesView cursor, units, next;
   bool last = false;
   crdt::DotSet settled;
+  uint64_t ids_forgotten_ms = 0;
   std::vector<std::pair<BytesView, BytesView>> request_ids;
 };
 struct PullAbandonRecord {
