@@ -4,6 +4,7 @@
 import os
 import tempfile
 import unittest
+import unittest.mock
 
 import format_test
 import headers_test
@@ -16,6 +17,12 @@ HEADER = "#pragma once\n"
 
 
 class HouseTest(unittest.TestCase):
+    def setUp(self):
+        # The small trees have none of the project's long files.
+        patch = unittest.mock.patch.object(text_test, "LONG_FILES", {})
+        patch.start()
+        self.addCleanup(patch.stop)
+
     def findings(self, check, files):
         with tempfile.TemporaryDirectory() as root:
             for path, text in files.items():
