@@ -15,6 +15,9 @@ constexpr Duration kExchangeEvery = Duration::millis(1000);
 constexpr Duration kProgressEvery = Duration::millis(100);
 constexpr Duration kConfirmPatience = Duration::millis(100);
 constexpr Duration kRecountEvery = Duration::millis(500);
+constexpr Duration kHandoverEvery = Duration::millis(200);
+constexpr Duration kHandoverWithin = Duration::millis(1000);
+constexpr Duration kHandoverPause = Duration::seconds(10);
 constexpr size_t kPumpBytes = 512u << 10;
 }  // namespace
 
@@ -324,6 +327,20 @@ void Coordinator::tick_progress() {
     follower.progress_due = false;
     node_.out.send(follower.node, Progress{partition_.id, epoch_, partition_.settled, partition_.confirmed});
   }
+}
+
+void Coordinator::hand_over(NodeNumber to) {
+  const Instant now = node_.now.monotonic;
+  if (!active_ || now < handover_after_) return;
+  if (!std::exchange(handing_over_, true)) handover_since_ = now;
+  if (now - handover_since_ > kHandoverWithin) {  // it does not take the partition: serve on
+    handing_over_ = false;
+    handover_after_ = now + kHandoverPause;
+    return;
+  }
+  if (!waiting_.empty() || now - handover_told_ < kHandoverEvery) return;
+  handover_told_ = now;
+  node_.out.send(to, Handover{partition_.id, epoch_});
 }
 
 void Coordinator::tick_deadlines() {

@@ -61,6 +61,10 @@ class Coordinator {
   // Answers what can be answered.
   void serve();
 
+  // A more preferred replica is there again: nothing new is begun here, and when nothing waits any more it is
+  // told.
+  void hand_over(NodeNumber to);
+  bool handing_over() const { return handing_over_; }
   size_t waiting() const { return waiting_.size(); }
   bool reported_by_all() const;
 
@@ -132,6 +136,9 @@ class Coordinator {
   crdt::DotSet own_;  // what this node's log holds durably, counted under this epoch
   std::list<Waiting> waiting_;
   bool ask_everybody_ = false;
+  bool handing_over_ = false;
+  Instant handover_since_, handover_told_{INT64_MIN / 2};
+  Instant handover_after_{INT64_MIN / 2};  // not again before
   bool progress_news_ = true;
   bool confirm_news_ = true;  // an acknowledgement came: more may be confirmed
   Instant recounted_{INT64_MIN / 2};

@@ -46,6 +46,7 @@ enum class MessageType : uint8_t {
   refuse = 17,
   pull_gone = 18,
   relay = 19,
+  handover = 20,
 };
 
 struct FrameHeader {
@@ -161,6 +162,10 @@ struct ForwardReply {
   uint64_t token = 0;
   BytesView response;
 };
+struct Handover {  // nothing is in work under this epoch any more: take the partition over
+  PartitionId partition{};
+  Epoch epoch;
+};
 struct Refuse {  // this node number is somebody else's now
   uint32_t start = 0;
 };
@@ -210,6 +215,7 @@ class MessageHandler {
   virtual void on(const ForwardReply&) {}
   virtual void on(const Refuse&) {}
   virtual void on(const Relay&) {}
+  virtual void on(const Handover&) {}
   virtual void on_wan(BytesView /*encoded message*/) {}
 };
 
@@ -233,6 +239,7 @@ void encode(const Forward& message, Bytes& out);
 void encode(const ForwardReply& message, Bytes& out);
 void encode(const Refuse& message, Bytes& out);
 void encode(const Relay& message, Bytes& out);
+void encode(const Handover& message, Bytes& out);
 
 // Errc::version: spoken by another version (the message names both). Errc::corrupt: not a frame.
 Result<FrameHeader> decode_header(BytesView& frame);

@@ -92,6 +92,11 @@ void fields(Io& io, Relay& m) {
   io(m.partition, m.origin, m.message);
 }
 
+template <typename Io>
+void fields(Io& io, Handover& m) {
+  io(m.partition, m.epoch);
+}
+
 namespace {
 constexpr uint8_t type(MessageType t) { return static_cast<uint8_t>(t); }
 
@@ -154,6 +159,8 @@ bool dispatch_one(crdt::Reader& reader, BytesView whole, MessageHandler& handler
       return deliver<Refuse>(reader, elements, handler);
     case MessageType::relay:
       return deliver<Relay>(reader, elements, handler);
+    case MessageType::handover:
+      return deliver<Handover>(reader, elements, handler);
   }
   for (size_t i = 1; i < elements && reader.ok(); ++i) reader.skip();  // a newer version's
   return reader.ok();
@@ -179,6 +186,7 @@ void encode(const Forward& m, Bytes& out) { encode_typed(type(MessageType::forwa
 void encode(const ForwardReply& m, Bytes& out) { encode_typed(type(MessageType::forward_reply), m, out); }
 void encode(const Refuse& m, Bytes& out) { encode_typed(type(MessageType::refuse), m, out); }
 void encode(const Relay& m, Bytes& out) { encode_typed(type(MessageType::relay), m, out); }
+void encode(const Handover& m, Bytes& out) { encode_typed(type(MessageType::handover), m, out); }
 
 Bytes FrameWriter::take(const FrameHeader& header) {
   Bytes frame;

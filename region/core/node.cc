@@ -154,9 +154,20 @@ bool Node::preferred(const Partition& partition) const {
   };
   const auto first = std::find_if(partition.replicas.begin(), partition.replicas.end(), fit);
   if (first == partition.replicas.end() || *first != state_.self) return false;
+  // Whoever serves is left to finish and hands over itself.
   const NodeNumber present = partition.promised.node;
-  const bool another_serves = partition.promised.number > 0 && present != state_.self && fit(present);
-  return !another_serves || state_.now.monotonic - state_.joined_at > kReturnAfter;
+  if (partition.promised.number == 0 || present == state_.self || !fit(present)) return true;
+  return state_.peers.find(present)->start != partition.promised.start;  // another process by now
+}
+
+std::optional<NodeNumber> Node::more_preferred(const Partition& partition) const {
+  for (const NodeNumber replica : partition.replicas) {
+    if (replica == state_.self) return std::nullopt;
+    const Peer* peer = state_.peers.find(replica);
+    if (peer->up && peer->vote && !peer->leaving && state_.now.monotonic - peer->up_since > kReturnAfter)
+      return replica;
+  }
+  return std::nullopt;
 }
 
 void Node::take_over(Partition& partition) {
@@ -278,10 +289,12 @@ void Node::handle_tick(Now now) {
   if (!state_.joining && state_.joined_at.ns == INT64_MIN) state_.joined_at = now.monotonic;
   for (auto& [id, partition] : partitions_) {
     Coordinator* coordinator = this->coordinator(id);
-    if (coordinator != nullptr)
+    if (coordinator != nullptr) {
       coordinator->tick();
-    else if (preferred(*partition) && now.monotonic >= takeover_after_[id] && state_.store.has_room())
+      if (const auto to = more_preferred(*partition)) coordinator->hand_over(*to);
+    } else if (preferred(*partition) && now.monotonic >= takeover_after_[id] && state_.store.has_room()) {
       take_over(*partition);
+    }
   }
   router_.tick();
   exchanges_.tick();

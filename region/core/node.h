@@ -74,6 +74,7 @@ class Node final : private MessageHandler {
   void on(const ForwardReply& m) override;
   void on(const Refuse& m) override;
   void on(const Relay& m) override;
+  void on(const Handover& m) override;
   void on_wan(BytesView message) override;
 
   Status replay(storage::LogPosition at, BytesView bytes);
@@ -96,6 +97,7 @@ class Node final : private MessageHandler {
   void take_over(Partition& partition);
   void depose(PartitionId id);
   bool preferred(const Partition& partition) const;
+  std::optional<NodeNumber> more_preferred(const Partition& partition) const;
   void acknowledge(Partition& partition, NodeNumber to, const Epoch& epoch, crdt::DotSet&& dots);
   void exchanged(PartitionId partition, NodeNumber from, bool lost);
   void acknowledge_everything();

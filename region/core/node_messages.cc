@@ -217,6 +217,14 @@ void Node::on(const Refuse& m) {
                  "): this one was started from an older copy of the data directory, or the other one was";
 }
 
+void Node::on(const Handover& m) {
+  Partition* partition = this->partition(m.partition);
+  if (partition == nullptr || state_.joining || state_.leaving || state_.standing != Standing::vote) return;
+  if (partition->promised > m.epoch || coordinator(m.partition) != nullptr || !state_.store.has_room())
+    return;
+  take_over(*partition);
+}
+
 void Node::on(const Relay& m) {
   if (state_.joining || state_.region_of(m.origin) == state_.region) return;
   relayed_ = true;

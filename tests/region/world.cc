@@ -212,7 +212,7 @@ region::Response World::call(NodeNumber to, region::Request request) {
   const uint64_t correlation = send(to, std::move(request));
   if (!run_until([&] { return responses_.contains(correlation); })) {
     for (const auto& line : lines_) UNSCOPED_INFO(line);
-    FAIL("no response from node " << raw(to));
+    FAIL("no response from node " << raw(to) << " " << fatal(to).value_or(""));
   }
   return responses_.at(correlation);
 }
