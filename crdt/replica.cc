@@ -8,7 +8,7 @@ namespace atolldb::crdt {
 namespace {
 
 constexpr uint64_t kStateVersion = 1;
-constexpr size_t kStateFields = 4;  // version, clock, leaves, waiting rows
+constexpr size_t kStateFields = 5;  // version, clock, leaves, waiting rows
 constexpr size_t kDigestBytes = 16;
 
 void write_digest(Writer& writer, const Digest& digest) {
@@ -92,7 +92,20 @@ Bytes Replica::encode_state() const {
     writer.bin(key);
     write(writer, dot);
   }
+  writer.array(pull_ ? 2 : 0);
+  if (pull_) {
+    write(writer, pull_->clock);
+    writer.bin(pull_->cursor);
+  }
   return out;
+}
+
+std::optional<Replica::Pull> Replica::read_pull(Reader& reader) {
+  const size_t fields = reader.array();
+  if (fields == 0) return std::nullopt;
+  if (fields != 2) reader.fail("an exchange that runs has 2 fields");
+  DotSet clock = read_dot_set(reader);
+  return Pull{std::move(clock), Bytes(reader.bin())};
 }
 
 Status Replica::restore(BytesView state) {
@@ -100,18 +113,20 @@ Status Replica::restore(BytesView state) {
   const size_t fields = reader.array();
   if (const uint64_t version = reader.uint(); reader.ok() && version != kStateVersion)
     return {Errc::version, "replica state: version " + std::to_string(version) + ", expected 1"};
-  if (fields != kStateFields) reader.fail("a replica's state has 4 fields");
+  if (fields != kStateFields) reader.fail("a replica's state has 5 fields");
   DotSet clock = read_dot_set(reader);
   std::vector<Digest> leaves(kTreeLeaves);
   read_leaves(reader, leaves);
   WaitingRows waiting;
   read_waiting(reader, partition_, waiting);
+  std::optional<Pull> pull = read_pull(reader);
   if (!reader.done()) return reader.error("replica state");
   reset();
   clock_ = std::move(clock);
   leaves_ = std::move(leaves);
   for (const Digest& leaf : leaves_) root_ += leaf;
   waiting_ = std::move(waiting);
+  pull_ = std::move(pull);
   return ok();
 }
 

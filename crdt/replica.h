@@ -167,6 +167,7 @@ class Replica {
     Bytes cursor;  // what has arrived: every position up to here
   };
 
+  static std::optional<Pull> read_pull(Reader& reader);
   At locate(BytesView key) const;
   std::optional<Row> get(const Bytes& row_key, const RowName& name) const;
   static Held held_row(const RowKeyParts& parts, BytesView row_key, BytesView bytes, bool to_write);

@@ -45,32 +45,28 @@ void Exchanges::ask(PartitionId partition, Running& running) {
 }
 
 void Exchanges::abandon(PartitionId partition) {
+  storage::Batch batch;
+  abandon(partition, batch);
+  if (!batch.empty()) node_.commit(std::move(batch));
+}
+
+void Exchanges::abandon(PartitionId partition, storage::Batch& batch) {
   std::erase_if(queue_, [&](const Wanted& w) { return w.partition == partition; });
   const auto at = pulls_.find(partition);
   if (at == pulls_.end()) return;
   if (at->second.begun) {
-    storage::Batch batch;
     batch.records.push_back(to_bytes(PullAbandonRecord{partition}));
-    find_(partition)->data.abandon_pull();
+    Partition& data = *find_(partition);
+    data.data.abandon_pull();
+    data.dirty = true;
     node_.rows.drain(batch);
-    node_.commit(std::move(batch));
   }
   pulls_.erase(at);
 }
 
-void Exchanges::abandon_all() {
+void Exchanges::abandon_all(storage::Batch& batch) {
   queue_.clear();
-  while (!pulls_.empty()) abandon(pulls_.begin()->first);
-}
-
-void Exchanges::restart_running() {
-  std::vector<Wanted> begun;
-  for (const auto& [partition, running] : pulls_)
-    if (running.begun) begun.push_back({partition, running.from, running.lost});
-  for (const Wanted& wanted : begun) {
-    abandon(wanted.partition);
-    queue_.push_back(wanted);
-  }
+  while (!pulls_.empty()) abandon(pulls_.begin()->first, batch);
 }
 
 void Exchanges::on_peer_down(NodeNumber node) {
@@ -78,10 +74,12 @@ void Exchanges::on_peer_down(NodeNumber node) {
   std::vector<std::pair<PartitionId, bool>> broken;
   for (const auto& [partition, running] : pulls_)
     if (running.from == node) broken.emplace_back(partition, running.lost);
+  storage::Batch batch;
   for (const auto& [partition, lost] : broken) {
-    abandon(partition);
+    abandon(partition, batch);
     queue_.push_back({partition, node, lost});  // goes on when the peer is back
   }
+  if (!batch.empty()) node_.commit(std::move(batch));
   start_next();
 }
 
@@ -112,10 +110,13 @@ void Exchanges::on_chunk(NodeNumber from, const Chunk& chunk) {
                                     " why=\"" + status.error().message + "\"");
     return abandon(chunk.partition);
   }
-  node_.commit(std::move(batch));
+  // One commit: what the first of two fills up would leave no room for the second.
+  if (finished && chunk.promised > partition.promised)
+    partition.promise(chunk.promised, std::move(batch));
+  else
+    node_.commit(std::move(batch));
   if (node_.rows.take_damaged()) node_.damaged.insert(chunk.partition);
   if (finished) {
-    if (chunk.promised > partition.promised) partition.promise(chunk.promised);
     const bool lost = running.lost;
     pulls_.erase(at);
     partition.recount();
@@ -243,7 +244,10 @@ void Exchanges::tick() {
 // -- recovery
 
 Status Exchanges::replay(const PullBeginRecord& record) {
-  if (Partition* partition = find_(record.partition)) partition->data.begin_pull(record.clock);
+  if (Partition* partition = find_(record.partition)) {
+    partition->data.begin_pull(record.clock);
+    partition->dirty = true;
+  }
   return ok();
 }
 
@@ -264,6 +268,7 @@ Status Exchanges::replay(const PullAbandonRecord& record) {
   Partition* partition = find_(record.partition);
   if (partition == nullptr) return ok();
   partition->data.abandon_pull();
+  partition->dirty = true;
   storage::Batch batch;
   node_.rows.drain(batch);
   const auto committed = node_.store.commit(std::move(batch));

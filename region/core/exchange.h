@@ -44,11 +44,9 @@ class Exchanges {
   void want(PartitionId partition, NodeNumber from, bool lost);
   bool wanted(PartitionId partition) const;
   bool idle() const { return pulls_.empty() && queue_.empty(); }
-  // Everything that runs is abandoned; the partition begins again.
-  void abandon(PartitionId partition);
-  void abandon_all();
-  // Before a checkpoint: what has begun begins again, for a checkpoint keeps no half exchange.
-  void restart_running();
+  // Everything that runs is abandoned, in the log too once `batch` is committed; the partition begins again.
+  void abandon(PartitionId partition, storage::Batch& batch);
+  void abandon_all(storage::Batch& batch);
   // The partition has been reset: who pulls it begins again.
   void drop_scans(PartitionId partition) {
     std::erase_if(scans_, [&](const auto& scan) { return scan.second.partition == partition; });
@@ -88,6 +86,7 @@ class Exchanges {
     Instant used;
   };
 
+  void abandon(PartitionId partition);
   void start_next();
   void ask(PartitionId partition, Running& running);
   void apply_chunk(Partition& partition, const PullChunkRecord& chunk, storage::Batch& batch, bool& finished,

@@ -78,9 +78,8 @@ void Memory::try_join() {
   join();
 }
 
-void Memory::join() {
+void Memory::join(storage::Batch&& batch) {
   joined_ = true;
-  storage::Batch batch;
   batch.records.push_back(to_bytes(StartRecord{node_.start, node_.random}));
   const Standing standing = lost_ ? Standing::lost : Standing::vote;
   batch.records.push_back(to_bytes(StandingRecord{static_cast<uint8_t>(standing)}));
@@ -95,7 +94,7 @@ void Memory::join() {
   });
 }
 
-void Memory::lose() {
+void Memory::lose(storage::Batch&& batch) {
   node_.out.drop_votes();
   node_.start += 1;
   node_.random = static_cast<uint32_t>(node_.prng.next() >> 32) | 1;
@@ -104,7 +103,7 @@ void Memory::lose() {
   joined_ = lost_ = true;
   regaining_done_ = false;
   exchanged_.clear();
-  join();
+  join(std::move(batch));
 }
 
 std::vector<NodeNumber> Memory::witnesses(const Partition& partition) const {

@@ -32,8 +32,9 @@ class Memory {
   void on_position(NodeNumber from, const Position& position);
   // A complete exchange that regains memory has ended.
   void on_exchanged(PartitionId partition, NodeNumber from);
-  // A damaged row: the node begins a new start without memory, in the running process.
-  void lose();
+  // A damaged row: the node begins a new start without memory, in the running process. Commits `batch`, which
+  // has what was forgotten.
+  void lose(storage::Batch&& batch);
   // Somebody else holds the partition.
   bool can_regain(const Partition& partition) const { return !witnesses(partition).empty(); }
   void tick();
@@ -41,7 +42,7 @@ class Memory {
  private:
   void ask();
   void try_join();
-  void join();
+  void join(storage::Batch&& batch = {});
   void regain();
   bool regained(const Partition& partition) const;
   std::vector<NodeNumber> witnesses(const Partition& partition) const;

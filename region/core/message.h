@@ -162,7 +162,7 @@ struct ForwardReply {
   uint64_t token = 0;
   BytesView response;
 };
-struct Handover {  // nothing is in work under this epoch any more: take the partition over
+struct Handover {  // nobody serves under this epoch or has anything in work: take the partition over
   PartitionId partition{};
   Epoch epoch;
 };

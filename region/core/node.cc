@@ -146,18 +146,37 @@ void Node::peer_down(NodeNumber node) {
 
 // -- coordinators
 
+// Whether a node may coordinate, as far as this one knows.
+bool Node::fit(NodeNumber node) const {
+  if (node == state_.self) return state_.standing == Standing::vote && !state_.joining && !state_.leaving;
+  const Peer* peer = state_.peers.find(node);
+  return peer->up && peer->vote && !peer->leaving;
+}
+
+std::optional<NodeNumber> Node::first_fit(const Partition& partition) const {
+  const auto first = std::find_if(partition.replicas.begin(), partition.replicas.end(),
+                                  [this](NodeNumber node) { return fit(node); });
+  if (first == partition.replicas.end()) return std::nullopt;
+  return *first;
+}
+
 bool Node::preferred(const Partition& partition) const {
-  const auto fit = [this](NodeNumber node) {
-    if (node == state_.self) return state_.standing == Standing::vote && !state_.joining && !state_.leaving;
-    const Peer* peer = state_.peers.find(node);
-    return peer->up && peer->vote && !peer->leaving;
-  };
-  const auto first = std::find_if(partition.replicas.begin(), partition.replicas.end(), fit);
-  if (first == partition.replicas.end() || *first != state_.self) return false;
+  if (first_fit(partition) != state_.self) return false;
   // Whoever serves is left to finish and hands over itself.
   const NodeNumber present = partition.promised.node;
   if (partition.promised.number == 0 || present == state_.self || !fit(present)) return true;
   return state_.peers.find(present)->start != partition.promised.start;  // another process by now
+}
+
+// The first fit replica leaves a partition to the holder of the epoch that it has promised. Who has promised
+// a later one that nobody serves, or holds that epoch itself and serves no more, says so.
+void Node::report_vacant(const Partition& partition) {
+  const Epoch& epoch = partition.promised;
+  const auto to = first_fit(partition);
+  if (epoch.number == 0 || !to || *to == state_.self) return;
+  const bool served =
+      epoch.node != state_.self && fit(epoch.node) && state_.peers.find(epoch.node)->start == epoch.start;
+  if (!served) state_.out.send(*to, Handover{partition.id, epoch});
 }
 
 std::optional<NodeNumber> Node::more_preferred(const Partition& partition) const {
@@ -229,8 +248,7 @@ void Node::check_news() {
 // A damaged row counts as lost memory (docs/hazards.md, 30 and 38): its partition begins again with an empty
 // clock, and the node begins a new start that has no vote until exchanges have brought everything back.
 void Node::recover_from_damage() {
-  const std::set<PartitionId> damaged = std::exchange(state_.damaged, {});
-  for (const PartitionId id : damaged) {
+  for (const PartitionId id : state_.damaged) {
     const Partition* partition = this->partition(id);
     if (partition == nullptr || memory_.can_regain(*partition)) continue;
     state_.fatal = "a damaged row was found in partition " + std::to_string(raw(id)) +
@@ -239,15 +257,19 @@ void Node::recover_from_damage() {
     return;
   }
   while (!coordinators_.empty()) depose(coordinators_.begin()->first);
-  exchanges_.abandon_all();
+  state_.joining = true;  // says nothing of its data until that has been written down, which takes room
+  if (!state_.store.has_room()) return;
+  const std::set<PartitionId> damaged = std::exchange(state_.damaged, {});
+  storage::Batch batch;  // one, for there may be no room for a second
+  exchanges_.abandon_all(batch);
   for (const PartitionId id : damaged) {
     exchanges_.drop_scans(id);
     state_.note(LogLevel::error,
                 "a damaged row was found, the partition is fetched again from other replicas partition=" +
                     std::to_string(raw(id)));
-    if (Partition* partition = this->partition(id)) partition->reset();
+    if (Partition* partition = this->partition(id)) partition->reset(batch);
   }
-  memory_.lose();
+  memory_.lose(std::move(batch));
 }
 
 // -- events from this node
@@ -350,6 +372,7 @@ void Node::tick_second() {
     partition->outbox.cut(state_.store.log_begin());
     if (!partition->outbox.empty())
       keep_from = std::min(keep_from, partition->outbox.at(partition->outbox.begin()).at);
+    if (!coordinator(id)) report_vacant(*partition);
   }
   state_.store.release_log(keep_from);
 }

@@ -96,7 +96,10 @@ class Node final : private MessageHandler {
   bool hear(Now now, const FrameHeader& header);
   void take_over(Partition& partition);
   void depose(PartitionId id);
+  bool fit(NodeNumber node) const;
+  std::optional<NodeNumber> first_fit(const Partition& partition) const;
   bool preferred(const Partition& partition) const;
+  void report_vacant(const Partition& partition);
   std::optional<NodeNumber> more_preferred(const Partition& partition) const;
   void acknowledge(Partition& partition, NodeNumber to, const Epoch& epoch, crdt::DotSet&& dots);
   void exchanged(PartitionId partition, NodeNumber from, bool lost);

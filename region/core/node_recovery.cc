@@ -63,17 +63,18 @@ Status Node::recover(Now now) {
       });
   if (!recovered) return recovered;
   if (!restore_once()) return failed;
+  storage::Batch abandoned;
   for (auto& [id, partition] : partitions_) {
     if (partition->data.pulling()) {  // broken off by the crash
-      storage::Batch batch;
-      batch.records.push_back(to_bytes(PullAbandonRecord{id}));
+      abandoned.records.push_back(to_bytes(PullAbandonRecord{id}));
       partition->data.abandon_pull();
-      state_.rows.drain(batch);
-      state_.commit(std::move(batch));
+      partition->dirty = true;
+      state_.rows.drain(abandoned);
     }
     partition->recount();
     state_.hlc.restore(std::max(state_.hlc.highest(), partition->stamp));
   }
+  if (!abandoned.empty()) state_.commit(std::move(abandoned));
   state_.durable = state_.store.log_end();
   state_.logged_start = disk_start_;
   state_.logged_standing = disk_standing_;
@@ -184,7 +185,6 @@ Status Node::replay(storage::LogPosition, const PullAbandonRecord& r) { return e
 
 void Node::checkpoint() {
   if (checkpoint_running_ || !state_.store.wants_checkpoint()) return;
-  exchanges_.restart_running();
   std::vector<storage::Batch::Change> meta;
   meta.push_back({kNodeKey, encode_node()});
   for (auto& [id, partition] : partitions_)

@@ -120,11 +120,9 @@ void Partition::erase_all(storage::Batch& batch) {
   bulk_.clear();
 }
 
-void Partition::reset() {
-  storage::Batch batch;
+void Partition::reset(storage::Batch& batch) {
   batch.records.push_back(to_bytes(ResetRecord{id}));
   erase_all(batch);
-  node_.commit(std::move(batch));
 }
 
 Status Partition::replay_reset() {
@@ -134,11 +132,10 @@ Status Partition::replay_reset() {
   return committed ? ok() : Status(committed.error());
 }
 
-void Partition::promise(const Epoch& epoch) {
+void Partition::promise(const Epoch& epoch, storage::Batch&& batch) {
   ensure(promised < epoch, "a replica promises only upwards");
   promised = epoch;
   dirty = true;
-  storage::Batch batch;
   batch.records.push_back(to_bytes(PromiseRecord{id, epoch}));
   node_.commit(std::move(batch));
   promised_at = node_.store.log_end();

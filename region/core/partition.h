@@ -59,12 +59,14 @@ class Partition {
   // A record from before the checkpoint: its effect is in the rows, others may still need the delta.
   Status remember(const DeltaRecord& record, storage::LogPosition at);
 
-  // A damaged row: forgets rows and clock, in the log too. The outbox stays; its deltas are as good as ever.
-  void reset();
+  // A damaged row: forgets rows and clock, in the log too, once `batch` is committed. The outbox stays; its
+  // deltas are as good as ever.
+  void reset(storage::Batch& batch);
   Status replay_reset();
 
-  // Promises an epoch that is higher than the present one; the record is written here.
-  void promise(const Epoch& epoch);
+  // Promises an epoch that is higher than the present one; the record is written here, or with what `batch`
+  // has.
+  void promise(const Epoch& epoch, storage::Batch&& batch = {});
 
   // Dots that entered and are not settled yet: of a key, and of what an exchange brought (whose keys nobody
   // knows).

@@ -181,8 +181,8 @@ TEST_CASE("units: flipped or cut, refused and nothing changed, or merged whole",
   REQUIRE(rc::check([&] {
     Site to(9);
     to.set("k", "mine");
-    const Bytes before = to.everything();
     to.replica.begin_pull(scan.clock);
+    const Bytes before = to.everything();
     const Result<bool> received = to.replica.receive({}, {flipped(chunk.units), {}});
     if (!received) RC_ASSERT(to.everything() == before);
   }));

@@ -86,6 +86,39 @@ TEST_CASE("exchange: broken off between chunks, nothing is missing afterwards (h
   }
 }
 
+// docs/decisions/0008: a checkpoint keeps the exchange that is being received.
+TEST_CASE("exchange: the receiver is restored from a checkpoint between two chunks, and goes on where it was",
+          "[crdt]") {
+  const std::vector<Bytes> keys = keys_in_order(6);
+  for (size_t when = 0; when < 5; ++when) {  // five keys are left, one a chunk
+    Site a(1), b(2), restored(2);
+    std::vector<Mutation> sent;
+    for (const Bytes& key : keys) sent.push_back(a.set(key, "v"));
+    sent.push_back(a.del(keys[0]));
+    const Replica::Scan scan = a.replica.begin_scan();
+    b.replica.begin_pull(scan.clock);
+    Bytes cursor;
+    Site* site = &b;
+    for (size_t i = 0; site->replica.pulling(); ++i) {
+      if (i == when) {
+        restored.rows.rows = b.rows.rows;
+        REQUIRE(restored.replica.restore(b.replica.encode_state()));
+        site = &restored;
+        REQUIRE(site->replica.pull_cursor() == cursor);
+        site->take(sent[0]);  // removed in a place that may have arrived: judged by the sender's clock there
+        if (i > 0) REQUIRE(site->get(keys[0]) == "");
+      }
+      const Replica::Chunk chunk = a.replica.scan(scan.number, cursor, 1);
+      site->replica.receive(cursor, chunk).value();
+      cursor = chunk.next;
+    }
+    a.replica.end_scan(scan.number);
+    REQUIRE(site == &restored);
+    REQUIRE(restored.replica.clock() == a.replica.clock());
+    REQUIRE(restored.replica.digest() == a.replica.digest());
+  }
+}
+
 TEST_CASE(
     "exchange: writes and removes at every place of the cursor, nothing lost and nothing returns (hazard 48)",
     "[crdt]") {
