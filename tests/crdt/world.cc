@@ -96,6 +96,7 @@ bool World::step(const Action& action) {
       if (saved != saved_.end()) {
         site.rows.rows = saved->second.rows;
         if (!site.replica.restore(saved->second.state)) fail("a replica's state does not decode");
+        site.replica.abandon_pull();  // the sender's scan was for a process that is gone
         site.facts = saved->second.facts;
       }
       restart(site);
