@@ -1,5 +1,6 @@
 #include "tests/cluster/audit.h"
 
+#include <algorithm>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -7,6 +8,7 @@
 #include <set>
 
 #include "client/client.h"
+#include "topology/ring.h"
 
 namespace atolldb::tests {
 namespace {
@@ -87,71 +89,89 @@ class NodeReader {
   std::string failure_;
 };
 
-// All ledgers as one list of keys, so that nodes can be compared with each other as well.
+// Everything in all ledgers, by key: who wrote it and what the first node that holds it says of it.
 class Audit {
  public:
-  explicit Audit(const std::vector<const Ledger*>& ledgers) : ledgers_(ledgers) {
+  Audit(const topology::Topology& topology, const std::vector<const Ledger*>& ledgers) : topology_(topology) {
     for (const Ledger* ledger : ledgers) {
-      for (const Text& text : ledger->texts) keys_.push_back(text.key);
-      for (const Register& reg : ledger->registers) keys_.push_back(reg.key);
-      for (const Element& element : ledger->elements) sets_.insert(element.key);
+      for (const Text& text : ledger->texts) {
+        strings_.push_back({text.key, [&text](const Held& held) { return judge(text, held); }, {}});
+      }
+      for (const Register& reg : ledger->registers) {
+        strings_.push_back({reg.key, [&reg](const Held& held) { return judge(reg, held); }, {}});
+      }
+      for (const Element& element : ledger->elements) sets_[element.key].elements.push_back(&element);
       for (const auto& [key, count] : ledger->counts) {
         counts_[key].done += count.done;
         counts_[key].unknown += count.unknown;
       }
     }
-    for (const auto& [key, count] : counts_) keys_.push_back(key);
+    for (const auto& [key, count] : counts_) {
+      strings_.push_back({key, [&key, &count](const Held& held) { return judge(key, count, held); }, {}});
+    }
   }
 
   Status read(client::Client& client, const topology::Node& node) {
     NodeReader reader(client, node.number);
-    const auto values = reader.get(keys_);
+    if (Status read = read_strings(reader, node); !read) return read;
+    return read_sets(reader, node);
+  }
+
+  const Findings& findings() const { return findings_; }
+
+ private:
+  struct String {
+    Bytes key;
+    std::function<std::string(const Held&)> judge;
+    std::optional<Held> first;
+  };
+  struct Set {
+    std::vector<const Element*> elements;
+    std::optional<std::set<Bytes>> first;
+  };
+
+  bool holds(const topology::Node& node, const Bytes& key) {
+    auto ring = rings_.find(node.region);
+    if (ring == rings_.end())
+      ring = rings_.emplace(node.region, topology::Ring(topology_, node.region)).first;
+    const auto& replicas = ring->second.replicas(topology_.placement.place(key).partition);
+    return std::find(replicas.begin(), replicas.end(), node.number) != replicas.end();
+  }
+
+  Status read_strings(NodeReader& reader, const topology::Node& node) {
+    std::vector<String*> here;
+    std::vector<Bytes> keys;
+    for (String& string : strings_) {
+      if (!holds(node, string.key)) continue;
+      here.push_back(&string);
+      keys.push_back(string.key);
+    }
+    const auto values = reader.get(keys);
     if (!values) return {values.error().code, node.name + ": " + values.error().message};
-    std::map<Bytes, std::set<Bytes>> sets;
-    for (const Bytes& key : sets_) {
-      auto members = reader.members(key);
-      if (!members) return {members.error().code, node.name + ": " + members.error().message};
-      sets[key] = *std::move(members);
-    }
-    judge_values(node.name, *values);
-    judge_sets(node.name, sets);
-    if (first_values_.empty()) {
-      first_values_ = *values;
-      first_sets_ = sets;
-    }
-    for (size_t i = 0; i < keys_.size(); ++i) {
-      if ((*values)[i] != first_values_[i]) wrong(node.name, keys_[i] + ": differs from the first node");
-    }
-    for (const auto& [key, members] : sets) {
-      if (members != first_sets_[key]) wrong(node.name, key + ": differs from the first node");
+    for (size_t i = 0; i < here.size(); ++i) {
+      note(node.name, here[i]->judge((*values)[i]));
+      if (!here[i]->first) here[i]->first = (*values)[i];
+      if (*here[i]->first != (*values)[i]) wrong(node.name, keys[i] + ": differs from the first node");
     }
     return ok();
   }
 
-  Findings findings() const { return findings_; }
-
- private:
-  void judge_values(const std::string& node, const std::vector<Held>& values) {
-    size_t at = 0;
-    for (const Ledger* ledger : ledgers_) {
-      for (const Text& text : ledger->texts) note(node, judge(text, values[at++]));
-      for (const Register& reg : ledger->registers) note(node, judge(reg, values[at++]));
-    }
-    for (const auto& [key, count] : counts_) note(node, judge(key, count, values[at++]));
-  }
-
-  void judge_sets(const std::string& node, std::map<Bytes, std::set<Bytes>>& sets) {
-    std::map<Bytes, size_t> known;
-    for (const Ledger* ledger : ledgers_) {
-      for (const Element& element : ledger->elements) {
-        const bool held = sets[element.key].contains(element.element);
-        known[element.key] += held;
-        note(node, judge(element, held));
+  Status read_sets(NodeReader& reader, const topology::Node& node) {
+    for (auto& [key, set] : sets_) {
+      if (!holds(node, key)) continue;
+      const auto members = reader.members(key);
+      if (!members) return {members.error().code, node.name + ": " + members.error().message};
+      size_t known = 0;
+      for (const Element* element : set.elements) {
+        const bool held = members->contains(element->element);
+        known += held;
+        note(node.name, judge(*element, held));
       }
+      if (members->size() != known) wrong(node.name, key + ": holds elements that nobody added");
+      if (!set.first) set.first = *members;
+      if (*set.first != *members) wrong(node.name, key + ": differs from the first node");
     }
-    for (const auto& [key, members] : sets) {
-      if (members.size() != known[key]) wrong(node, key + ": holds elements that nobody added");
-    }
+    return ok();
   }
 
   void note(const std::string& node, const std::string& problem) {
@@ -164,19 +184,18 @@ class Audit {
     if (findings_.examples.size() < kExamplesMax) findings_.examples.push_back(node + ": " + problem);
   }
 
-  const std::vector<const Ledger*>& ledgers_;
-  std::vector<Bytes> keys_;  // texts and registers of every ledger in turn, then counts
-  std::set<Bytes> sets_;
+  const topology::Topology& topology_;
+  std::map<RegionId, topology::Ring> rings_;
+  std::vector<String> strings_;
+  std::map<Bytes, Set> sets_;
   std::map<Bytes, Count> counts_;
-  std::vector<Held> first_values_;
-  std::map<Bytes, std::set<Bytes>> first_sets_;
   Findings findings_;
 };
 
 }  // namespace
 
 Result<Findings> audit(const topology::Topology& topology, const std::vector<const Ledger*>& ledgers) {
-  Audit whole(ledgers);
+  Audit whole(topology, ledgers);
   for (const topology::Region& region : topology.regions) {
     client::Options options;
     options.region = region.name;

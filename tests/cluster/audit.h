@@ -1,5 +1,5 @@
 #pragma once
-// Reads everything in the ledgers at every node itself and judges it.
+// Reads everything in the ledgers at every node that holds it, itself, and judges it.
 
 #include <cstdint>
 #include <string>

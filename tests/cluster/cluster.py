@@ -12,7 +12,9 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
 import unittest
 
@@ -22,6 +24,10 @@ LOG_LINES_SHOWN = 40
 
 # Below the ports that the kernel gives to outgoing connections, less what a cluster spans.
 BASE_PORT_MIN, BASE_PORT_MAX = 11000, 28000
+
+
+# Meson ends a test that takes too long with SIGTERM; its cluster must not stay.
+signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))
 
 
 class Failed(AssertionError):
@@ -161,8 +167,8 @@ class ClusterTest(unittest.TestCase):
     longMessage = True
 
     def assert_untouched(self, result, *regions):
-        """No write in these regions was rejected or left unknown."""
+        """Every write in these regions was acknowledged."""
         for region in regions:
-            self.assertEqual((result["regions"][region]["rejected"], result["regions"][region]["unknown"]), (0, 0),
-                             region)
-            self.assertGreater(result["regions"][region]["done"], 0, region)
+            told = result["regions"][region]
+            self.assertGreater(told["done"], 0, region)
+            self.assertEqual(told["reasons"], {}, region)

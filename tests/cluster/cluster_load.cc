@@ -53,8 +53,10 @@ int report(const topology::Topology& topology, const Loads& loads) {
   for (const auto& load : loads) {
     const Ledger& ledger = load->ledger();
     ledgers.push_back(&ledger);
-    regions[load->region()] = {
-        {"done", ledger.done}, {"rejected", ledger.rejected}, {"unknown", ledger.unknown}};
+    regions[load->region()] = {{"done", ledger.done},
+                               {"rejected", ledger.rejected},
+                               {"unknown", ledger.unknown},
+                               {"reasons", ledger.reasons}};
   }
   const auto findings = audit(topology, ledgers);
   if (!findings) return fail(findings.error().message);

@@ -72,6 +72,8 @@ class Dev(ClusterTest):
         with Cluster(regions="eu,us", nodes=1) as cluster:
             cluster.kill("us-1")
             with socket.socket() as thief:
+                # As the daemon does: connections of the dead process may still be in TIME_WAIT.
+                thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 thief.bind(("127.0.0.1", cluster.base_port + 2101))
                 thief.listen()
                 result = cluster.dev("start", "us-1", check=False)

@@ -98,7 +98,7 @@ class Disk(ClusterTest):
                 result = subprocess.run([ATOLLD, "--topology", cluster.topology, "--node", node, "--data", clone],
                                         capture_output=True, text=True, timeout=30)
                 self.assertNotEqual(result.returncode, 0, node)
-                self.assertIn("eu-1" if node == "us-1" else "port", result.stdout + result.stderr, node)
+                self.assertIn("belongs to node" if node == "us-1" else "port", result.stdout + result.stderr, node)
             self.assertEqual(cluster.atoll("get", "--region", "eu", "k"), "v")
 
 

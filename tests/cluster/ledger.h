@@ -51,11 +51,13 @@ struct Ledger {
   std::vector<Register> registers;
   std::map<Bytes, Count> counts;
   uint64_t done = 0, rejected = 0, unknown = 0;
+  std::map<std::string, uint64_t> reasons;  // why writes were not done, and how many; at most twenty reasons
 
-  void tally(Outcome outcome) {
-    if (outcome == Outcome::done) ++done;
-    if (outcome == Outcome::rejected) ++rejected;
-    if (outcome == Outcome::unknown) ++unknown;
+  void tally(const region::Response& response) {
+    if (response.outcome == Outcome::done) ++done;
+    if (response.outcome == Outcome::rejected) ++rejected;
+    if (response.outcome == Outcome::unknown) ++unknown;
+    if (response.outcome != Outcome::done && reasons.size() < 20) ++reasons[response.message];
   }
 };
 

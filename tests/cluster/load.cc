@@ -120,7 +120,7 @@ void RegionLoad::send(uint32_t number, region::Request&& request,
   request.deadline_ms = config_.deadline_ms;
   const bool taken = client_->send(std::move(request), [this, number, entry](region::Response&& response) {
     (this->*entry)(sessions_[number], response.outcome);
-    ledger_.tally(response.outcome);
+    ledger_.tally(response);
     if (response.outcome == Outcome::done) {
       const std::lock_guard hold(mutex_);
       ++done_;
