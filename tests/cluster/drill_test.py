@@ -48,6 +48,7 @@ class Drill(ClusterTest):
             cluster.atoll("incr", "--region", "us", "count:doc")
             wrong = cluster.run(*drill, "--verify-only", check=False)
             self.assertEqual(wrong.returncode, 1)
+            self.assertTrue(wrong.stdout, wrong.stderr)
             for node in json.loads(wrong.stdout)["nodes"]:
                 self.assertEqual(node["wrong"], 4, node["examples"])
 
