@@ -23,6 +23,11 @@ std::string text(const Dots& dots) {
   return out + " }";
 }
 
+std::string text(const Unit& unit) {
+  return std::string(unit.gone ? "-" : "+") + unit.kind + unit.key + "/" + unit.element +
+         to_string(unit.loser);
+}
+
 [[noreturn]] void fail(const std::string& what) { throw std::runtime_error(what); }
 
 Row row_at(const MapRows& rows, const Bytes& key, const RowName& name) {
@@ -48,6 +53,49 @@ World::World(size_t replicas, std::vector<std::string> keys) : placement_{{3, 4}
     sites_.push_back(std::make_unique<Site>(static_cast<uint16_t>(i + 1), PartitionId{0}, placement_));
     sites_.back()->skew = replicas - i;  // stamps are skewed and never adopted: clocks must not matter
   }
+}
+
+World::World(const World& other)
+    : placement_(other.placement_),
+      keys_(other.keys_),
+      oracle_(other.oracle_),
+      deltas_(other.deltas_),
+      contexts_(other.contexts_),
+      saved_(other.saved_),
+      log_(other.log_) {
+  for (const auto& from : other.sites_) {
+    ensure(!from->replica.pulling(), "worlds are copied between exchanges");
+    const auto& site = sites_.emplace_back(
+        std::make_unique<Site>(raw(from->actor.node), from->replica.partition(), placement_));
+    site->rows.rows = from->rows.rows;
+    site->actor = from->actor;
+    site->counter = from->counter;
+    site->skew = from->skew;
+    site->facts = from->facts;
+    ensure(site->replica.restore(from->replica.encode_state()).has_value(), "a replica's state decodes");
+  }
+}
+
+// The order in which updates were made is no part of it: what they had seen is.
+Digest World::fingerprint() const {
+  std::ostringstream out;
+  const auto put_facts = [&](const Facts& facts) {
+    for (const auto& [dot, unit] : facts) out << to_string(dot) << text(unit) << ",";
+  };
+  for (const auto& site : sites_) {
+    out << to_string(site->actor) << "#" << site->counter << site->replica.encode_state();
+    for (const auto& [key, row] : site->rows.rows) out << key << row;
+    put_facts(site->facts);
+  }
+  for (const auto& [dot, op] : oracle_.ops) {
+    out << to_string(dot) << static_cast<int>(op.kind) << text(op.shown);
+    for (const auto& [unit, kills] : op.kills) out << text(unit) << text(kills);
+  }
+  std::set<Bytes> sent;  // deltas are named by their dots
+  for (const Sent& s : deltas_) sent.insert(encode(s.delta));
+  for (const Bytes& bytes : sent) out << bytes;
+  for (const Context& context : contexts_) out << text(context.shown);
+  return hash_of("world", out.str());
 }
 
 std::vector<std::pair<std::string, Dot>> World::records(size_t at) const {
@@ -411,15 +459,18 @@ void World::check(size_t at) const {
   }
 }
 
-void World::heal(bool audit) {
-  for (int round = 0; round < 2; ++round) {
+void World::exchange_all(size_t at, size_t from, size_t bytes_max) {
+  step({.kind = Action::exchange, .at = at, .from = from});
+  while (sites_[at]->replica.pulling()) step({.kind = Action::pull, .at = at, .bytes_max = bytes_max});
+}
+
+void World::heal(bool audit, int rounds) {
+  for (int round = 0; round < rounds; ++round) {
     for (size_t i = 0; i < sites_.size(); ++i)
       while (sites_[i]->replica.pulling()) step({.kind = Action::pull, .at = i, .bytes_max = 1});
     for (size_t i = 0; i < sites_.size(); ++i)
       for (size_t s = 0; s < sites_.size(); ++s) {
-        if (i == s) continue;
-        step({.kind = Action::exchange, .at = i, .from = s});
-        while (sites_[i]->replica.pulling()) step({.kind = Action::pull, .at = i, .bytes_max = 200});
+        if (i != s) exchange_all(i, s, 200);
       }
   }
   const Site& first = *sites_.front();

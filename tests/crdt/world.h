@@ -30,16 +30,26 @@ struct Action {
 class World {
  public:
   World(size_t replicas, std::vector<std::string> keys);
+  // A copy that goes its own way from here. Requires: no exchange runs.
+  World(const World& other);
 
   // False: there was nothing to do. Throws std::runtime_error with what differs.
   bool step(const Action& action);
   // Everybody exchanges with everybody: all must be equal, with no context left over and, with `audit`, no
-  // value lost silently.
-  void heal(bool audit);
+  // value lost silently. One round is enough where no exchange runs.
+  void heal(bool audit, int rounds = 2);
+
+  // A whole exchange at once, in chunks of about that size.
+  void exchange_all(size_t at, size_t from, size_t bytes_max);
+  // A name of this state: whatever may still happen to worlds of one name, happens to all of them alike.
+  Digest fingerprint() const;
 
   size_t replicas() const { return sites_.size(); }
   const std::vector<std::string>& keys() const { return keys_; }
   size_t deltas() const { return deltas_.size(); }
+  bool has(size_t at, size_t delta) const {
+    return sites_[at]->replica.clock().covers(deltas_[delta].delta.dots);
+  }
   const std::string& key_of(size_t delta) const { return deltas_[delta].delta.key; }
   size_t contexts() const { return contexts_.size(); }
   bool pulling(size_t at) const { return sites_[at]->replica.pulling(); }
