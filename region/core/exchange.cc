@@ -120,7 +120,7 @@ void Exchanges::on_chunk(NodeNumber from, const Chunk& chunk) {
     const bool lost = running.lost;
     pulls_.erase(at);
     partition.recount();
-    done_(chunk.partition, from, lost);
+    done_({chunk.partition, from, chunk.vote, lost});
     return start_next();
   }
   running.cursor = Bytes(chunk.next);
@@ -161,8 +161,8 @@ void Exchanges::on_pull(NodeNumber from, const Pull& pull) {
   if (partition == nullptr) return;
   storage::LogPosition after;
   if (pull.lost_start != 0) {
-    // It needs replicas that have a vote, and that can write down that it had none.
-    if (node_.standing != Standing::vote || !node_.store.has_room()) return;
+    // It needs replicas that can write down that it had no vote.
+    if (!node_.store.has_room()) return;
     if (node_.peers.note_forgot(from, pull.lost_start)) {
       storage::Batch batch;
       batch.records.push_back(to_bytes(ForgotRecord{from, pull.lost_start}));
@@ -178,10 +178,13 @@ void Exchanges::on_pull(NodeNumber from, const Pull& pull) {
     if (serving == scans_.end()) {
       if (scans_.size() >= kScansMax) return;
       auto scan = partition->data.begin_scan();
-      serving = scans_
-                    .emplace((uint64_t{raw(pull.partition)} << 40) + scan.number,
-                             Serving{pull.partition, from, pull.id, scan.clock, false, {}})
-                    .first;
+      serving =
+          scans_
+              .emplace(
+                  (uint64_t{raw(pull.partition)} << 40) + scan.number,
+                  Serving{
+                      pull.partition, from, pull.id, scan.clock, node_.standing == Standing::vote, false, {}})
+              .first;
     }
   }
   if (serving == scans_.end() || serving->second.to != from || serving->second.pull != pull.id)
@@ -198,6 +201,7 @@ void Exchanges::on_pull(NodeNumber from, const Pull& pull) {
   out.id = pull.id;
   out.scan = serving->first;
   out.clock = serving->second.clock;
+  out.vote = serving->second.vote;
   out.cursor = pull.cursor;
   out.units = chunk.units;
   out.next = chunk.next;

@@ -33,7 +33,13 @@ class Exchanges {
       Duration::seconds(3);  // after the last chunk, which may have to be sent again
 
   using Find = std::function<Partition*(PartitionId)>;
-  using Done = std::function<void(PartitionId, NodeNumber from, bool lost)>;
+  struct Pulled {
+    PartitionId partition{};
+    NodeNumber from{};
+    bool vote = false;  // of the sender, when its scan began
+    bool lost = false;  // it was to regain what this node's memory has lost
+  };
+  using Done = std::function<void(const Pulled&)>;
 
   // `done`: the partition's clock now has all that the sender had when the pull began.
   Exchanges(NodeState& node, Find find, Done done)
@@ -82,6 +88,7 @@ class Exchanges {
     NodeNumber to{};
     uint64_t pull = 0;
     crdt::DotSet clock;
+    bool vote = false;
     bool done = false;
     Instant used;
   };

@@ -20,8 +20,14 @@ bool Memory::has_local_peers() const { return node_.home().n > 1 && node_.home()
 void Memory::ask() {
   asked_ = node_.now.monotonic;
   const Hello hello{node_.start, node_.random, disk_start_, disk_position_};
+  for (const auto& [node, peer] : node_.peers.all()) node_.out.send(node, hello);
+}
+
+// Every other region whose nodes can be reached.
+bool Memory::regions_answered() const {
   for (const auto& [node, peer] : node_.peers.all())
-    if (peer.local || !has_local_peers()) node_.out.send(node, hello);
+    if (!peer.local && !regions_.contains(peer.region)) return false;
+  return true;
 }
 
 void Memory::on_hello(NodeNumber from, const Hello& hello) {
@@ -60,6 +66,7 @@ void Memory::on_position(NodeNumber from, const Position& position) {
   }
   node_.start = std::max(node_.start, position.highest_start + 1);
   agreed_.insert(from);
+  regions_.insert(node_.peers.find(from)->region);
   try_join();
 }
 
@@ -75,6 +82,9 @@ void Memory::try_join() {
       return;
   }
   if (has_local_peers() ? witnesses == 0 || age < kHearAtLeast : age < kRegionsWithin) return;
+  // An empty disk may be a new one for an old node, in a region that has lost all of them: then only other
+  // regions know the starts that have been.
+  if (disk_start_ == 0 && !regions_answered() && age < kRegionsWithin) return;
   join();
 }
 
@@ -110,7 +120,12 @@ std::vector<NodeNumber> Memory::witnesses(const Partition& partition) const {
   std::vector<NodeNumber> out;
   for (const NodeNumber replica : partition.replicas)
     if (replica != node_.self) out.push_back(replica);
-  if (!out.empty()) return out;
+  return out.empty() ? far_witnesses(partition) : out;
+}
+
+// One of each other region, the first that is up.
+std::vector<NodeNumber> Memory::far_witnesses(const Partition& partition) const {
+  std::vector<NodeNumber> out;
   for (const topology::Region& region : node_.topology.regions) {
     if (region.id == node_.region) continue;
     const auto& replicas = node_.rings[raw(region.id)].replicas(partition.id);
@@ -121,33 +136,76 @@ std::vector<NodeNumber> Memory::witnesses(const Partition& partition) const {
   return out;
 }
 
-bool Memory::regained(const Partition& partition) const {
-  const auto at = exchanged_.find(partition.id);
-  const size_t have = at == exchanged_.end() ? 0 : at->second.size();
-  const size_t others = witnesses(partition).size();
+size_t Memory::needed(const Partition& partition) const {
   const auto n = static_cast<uint32_t>(partition.replicas.size());
   const uint32_t w = std::min(node_.home().w, n);
-  return have >= std::min<size_t>(others, std::max(w, n - w + 1));
+  return std::min<size_t>(witnesses(partition).size(), std::max(w, n - w + 1));
 }
 
-void Memory::on_exchanged(PartitionId partition, NodeNumber from) { exchanged_[partition].insert(from); }
+// All other replicas are there, and too few of them have a vote to give this one back its own: what W disks
+// had alone is gone, and waiting brings nothing back. What all of them and the other regions still have is
+// all there is (docs/decisions/0009).
+bool Memory::too_few_kept_theirs(const Partition& partition) const {
+  if (partition.replicas.size() == 1) return false;
+  size_t votes = 0;
+  for (const NodeNumber replica : partition.replicas) {
+    if (replica == node_.self) continue;
+    const Peer& peer = *node_.peers.find(replica);
+    if (!peer.up || peer.joining) return false;
+    votes += peer.vote;
+  }
+  return votes < needed(partition);
+}
+
+bool Memory::regained(const Partition& partition) const {
+  const auto at = exchanged_.find(partition.id);
+  const Done done = at == exchanged_.end() ? Done{} : at->second;
+  if (done.with_vote.size() >= needed(partition)) return true;
+  if (!too_few_kept_theirs(partition)) return false;
+  const auto have = [&](NodeNumber node) { return done.any.contains(node); };
+  const auto near = witnesses(partition), far = far_witnesses(partition);
+  return std::all_of(near.begin(), near.end(), have) && std::all_of(far.begin(), far.end(), have) &&
+         (!far.empty() || node_.topology.regions.size() == 1);
+}
+
+void Memory::on_exchanged(const Exchanges::Pulled& pulled) {
+  Done& done = exchanged_[pulled.partition];
+  done.any.insert(pulled.from);
+  if (pulled.vote) done.with_vote.insert(pulled.from);
+}
 
 void Memory::regain() {
   bool all = true;
+  uint64_t ids_forgotten_ms = 0;
   for (Partition* partition : partitions_()) {
+    const bool last_resort = too_few_kept_theirs(*partition);
+    if (last_resort)
+      ids_forgotten_ms =
+          std::max(node_.hlc.highest().wall_ms(), node_.now.wall_ms) + crdt::HybridClock::kDriftMaxMs;
+    if (last_resort && !std::exchange(told_too_few_, true))
+      node_.note(LogLevel::error,
+                 "too many replicas have lost their disks: what only they had acknowledged is lost, the rest "
+                 "comes from all that are left and from other regions");
     if (regained(*partition)) continue;
     all = false;
-    for (const NodeNumber witness : witnesses(*partition)) {
-      const Peer* peer = node_.peers.find(witness);
-      if (peer->up && peer->vote && !exchanged_[partition->id].contains(witness))
-        exchanges_.want(partition->id, witness, true);
-    }
+    const Done& done = exchanged_[partition->id];
+    const auto want = [&](const std::vector<NodeNumber>& nodes, bool votes_only) {
+      for (const NodeNumber node : nodes) {
+        const Peer& peer = *node_.peers.find(node);
+        if (peer.up && (peer.vote || !votes_only) && !(votes_only ? done.with_vote : done.any).contains(node))
+          exchanges_.want(partition->id, node, true);
+      }
+    };
+    want(witnesses(*partition), !last_resort);
+    if (last_resort) want(far_witnesses(*partition), true);
   }
   if (!all || regaining_done_) return;
   regaining_done_ = true;
   RegainedRecord regained;
+  regained.ids_forgotten_ms = ids_forgotten_ms;
   for (Partition* partition : partitions_()) {
     partition->lost_epoch = partition->promised.number;
+    partition->ids_forgotten_ms = std::max(partition->ids_forgotten_ms, ids_forgotten_ms);
     partition->dirty = true;
     regained.lost_epochs.emplace_back(partition->id, partition->lost_epoch);
   }

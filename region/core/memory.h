@@ -31,7 +31,7 @@ class Memory {
   void on_hello(NodeNumber from, const Hello& hello);
   void on_position(NodeNumber from, const Position& position);
   // A complete exchange that regains memory has ended.
-  void on_exchanged(PartitionId partition, NodeNumber from);
+  void on_exchanged(const Exchanges::Pulled& pulled);
   // A damaged row: the node begins a new start without memory, in the running process. Commits `batch`, which
   // has what was forgotten.
   void lose(storage::Batch&& batch);
@@ -44,9 +44,13 @@ class Memory {
   void try_join();
   void join(storage::Batch&& batch = {});
   void regain();
+  size_t needed(const Partition& partition) const;
   bool regained(const Partition& partition) const;
+  bool too_few_kept_theirs(const Partition& partition) const;
   std::vector<NodeNumber> witnesses(const Partition& partition) const;
+  std::vector<NodeNumber> far_witnesses(const Partition& partition) const;
   bool has_local_peers() const;
+  bool regions_answered() const;
 
   NodeState& node_;
   Exchanges& exchanges_;
@@ -59,7 +63,12 @@ class Memory {
   Instant began_, asked_{INT64_MIN / 2};
   std::optional<Instant> twin_since_;  // another process of this node is running
   std::set<NodeNumber> agreed_;
-  std::map<PartitionId, std::set<NodeNumber>> exchanged_;
+  std::set<RegionId> regions_;  // that have answered
+  struct Done {
+    std::set<NodeNumber> with_vote, any;
+  };
+  std::map<PartitionId, Done> exchanged_;
+  bool told_too_few_ = false;
 };
 
 }  // namespace atolldb::region

@@ -144,7 +144,8 @@ struct Chunk {
   crdt::DotSet clock;  // of the sender, before the scan
   BytesView cursor, units, next;
   bool last = false;
-  Epoch promised;  // on the last chunk
+  bool vote = false;  // the sender had one when the scan began
+  Epoch promised;     // on the last chunk
   crdt::DotSet settled;
   uint64_t lost_epoch = 0;
   uint64_t ids_forgotten_ms = 0;  // ids made up to here may be missing in the list

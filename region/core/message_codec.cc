@@ -68,7 +68,7 @@ void fields(Io& io, Pull& m) {
 }
 template <typename Io>
 void fields(Io& io, Chunk& m) {
-  io(m.partition, m.id, m.scan, m.clock, m.cursor, m.units, m.next, m.last, m.promised, m.settled,
+  io(m.partition, m.id, m.scan, m.clock, m.cursor, m.units, m.next, m.last, m.vote, m.promised, m.settled,
      m.lost_epoch, m.ids_forgotten_ms, m.request_ids);
 }
 template <typename Io>

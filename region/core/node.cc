@@ -22,7 +22,7 @@ Node::Node(const topology::Topology& topology, NodeNumber self, uint64_t seed, s
     : state_(topology, self, seed, store, log),
       exchanges_(
           state_, [this](PartitionId id) { return partition(id); },
-          [this](PartitionId id, NodeNumber from, bool lost) { exchanged(id, from, lost); }),
+          [this](const Exchanges::Pulled& pulled) { exchanged(pulled); }),
       memory_(state_, exchanges_,
               [this] {
                 std::vector<Partition*> all;

@@ -102,7 +102,7 @@ class Node final : private MessageHandler {
   void report_vacant(const Partition& partition);
   std::optional<NodeNumber> more_preferred(const Partition& partition) const;
   void acknowledge(Partition& partition, NodeNumber to, const Epoch& epoch, crdt::DotSet&& dots);
-  void exchanged(PartitionId partition, NodeNumber from, bool lost);
+  void exchanged(const Exchanges::Pulled& pulled);
   void acknowledge_everything();
   void peer_down(NodeNumber node);
   void flush_confirmations();

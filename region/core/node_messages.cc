@@ -188,8 +188,9 @@ void Node::on(const Pull& m) {
 void Node::on(const Chunk& m) { exchanges_.on_chunk(from_, m); }
 void Node::on(const PullGone& m) { exchanges_.on_pull_gone(from_, m); }
 
-void Node::exchanged(PartitionId id, NodeNumber from, bool lost) {
-  if (lost) memory_.on_exchanged(id, from);
+void Node::exchanged(const Exchanges::Pulled& pulled) {
+  if (pulled.lost) memory_.on_exchanged(pulled);
+  const PartitionId id = pulled.partition;
   Partition& partition = *this->partition(id);
   if (Coordinator* coordinator = this->coordinator(id)) {
     std::weak_ptr<Coordinator> weak = coordinators_[id];

@@ -172,7 +172,10 @@ Status Node::replay(storage::LogPosition, const ForgotRecord& r) {
 }
 Status Node::replay(storage::LogPosition, const RegainedRecord& r) {
   for (const auto& [id, epoch] : r.lost_epochs)
-    if (Partition* p = partition(id)) p->lost_epoch = epoch;
+    if (Partition* p = partition(id)) {
+      p->lost_epoch = epoch;
+      p->ids_forgotten_ms = std::max(p->ids_forgotten_ms, r.ids_forgotten_ms);
+    }
   return ok();
 }
 Status Node::replay(storage::LogPosition, const ResetRecord& r) {

@@ -40,6 +40,7 @@ Peers::Heard Peers::hear(Now now, NodeNumber from, const FrameHeader& header) {
   peer.linked = true;
   peer.heard = now.monotonic;
   peer.vote = header.vote;
+  peer.joining = header.joining;
   peer.leaving = header.leaving;
   peer.wall_offset_ms = static_cast<int64_t>(header.wall_ms) - static_cast<int64_t>(now.wall_ms);
   return news ? Heard::came_up : Heard::ok;

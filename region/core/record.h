@@ -73,6 +73,7 @@ struct PullAbandonRecord {
 };
 struct RegainedRecord {  // every partition has been exchanged since the memory was lost
   std::vector<std::pair<PartitionId, uint64_t>> lost_epochs;
+  uint64_t ids_forgotten_ms = 0;  // too few had kept theirs: ids made up to here may be known to nobody
 };
 struct ResetRecord {  // a damaged row: the partition begins again with an empty clock
   PartitionId partition{};

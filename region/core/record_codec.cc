@@ -43,7 +43,7 @@ void fields(Io& io, PullAbandonRecord& r) {
 }
 template <typename Io>
 void fields(Io& io, RegainedRecord& r) {
-  io(r.lost_epochs);
+  io(r.lost_epochs, r.ids_forgotten_ms);
 }
 template <typename Io>
 void fields(Io& io, ResetRecord& r) {

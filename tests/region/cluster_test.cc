@@ -108,6 +108,36 @@ TEST_CASE("cluster: a whole region dies for long, its outbox is cut, an exchange
     CHECK(world.get(world.node(2, i % 3), "k" + std::to_string(i)).value == Bytes(200, 'b'));
 }
 
+// docs/decisions/0009: what W disks held alone is gone, and the region serves on without an operator.
+TEST_CASE("cluster: two or all disks of a region are lost, it regains what others have and serves",
+          "[region][wan]") {
+  for (const uint32_t lost : {2u, 3u}) {
+    World world({});
+    start(world);
+    for (int i = 0; i < 50; ++i)
+      REQUIRE(world.set(world.node(i % 3, 0), "k" + std::to_string(i), "v").outcome == Outcome::done);
+    REQUIRE(world.add(world.node(0, 0), "sum", 7).outcome == Outcome::done);
+    require_converged(world);
+    world.run_for(Duration::seconds(2));  // heartbeats have told every node of every other
+    for (uint32_t j = 0; j < lost; ++j) {
+      world.kill(world.node(0, j));
+      world.wipe(world.node(0, j));
+    }
+    REQUIRE(world.set(world.node(1, 0), "meanwhile", "v").outcome == Outcome::done);
+    for (uint32_t j = 0; j < lost; ++j) world.start(world.node(0, j));
+    REQUIRE(world.run_until([&] { return world.serving(); }, Duration::seconds(60)));
+    CHECK(world.get(world.node(0, 0), "k3").value == "v");
+    REQUIRE(world.add(world.node(0, 1), "sum", 1).outcome == Outcome::done);
+    require_converged(world);
+    for (const NodeNumber node : world.all()) {
+      CHECK(world.get(node, "sum").value == "8");
+      CHECK(world.get(node, "meanwhile").value == "v");
+      for (int i = 0; i < 50; ++i) CHECK(world.get(node, "k" + std::to_string(i)).value == "v");
+      CHECK_FALSE(world.fatal(node));
+    }
+  }
+}
+
 TEST_CASE("cluster: a disk is lost, the node regains its memory and then votes", "[region]") {
   WorldOptions options;
   options.regions = 1;
