@@ -64,6 +64,8 @@ class Coordinator {
   // A more preferred replica is there again: nothing new is begun here, and when nothing waits any more it is
   // told.
   void hand_over(NodeNumber to);
+  // Nobody is there to hand over to: serves on.
+  void keep() { handing_over_ = false; }
   bool handing_over() const { return handing_over_; }
   size_t waiting() const { return waiting_.size(); }
   bool reported_by_all() const;

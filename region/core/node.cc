@@ -313,7 +313,10 @@ void Node::handle_tick(Now now) {
     Coordinator* coordinator = this->coordinator(id);
     if (coordinator != nullptr) {
       coordinator->tick();
-      if (const auto to = more_preferred(*partition)) coordinator->hand_over(*to);
+      if (const auto to = more_preferred(*partition))
+        coordinator->hand_over(*to);
+      else
+        coordinator->keep();
     } else if (preferred(*partition) && now.monotonic >= takeover_after_[id] && state_.store.has_room()) {
       take_over(*partition);
     }

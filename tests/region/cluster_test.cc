@@ -66,6 +66,31 @@ TEST_CASE("cluster: one node of a region dies, the region serves on and every ac
   }
 }
 
+// A node that comes back takes its partitions again after 3 s: it dies at every moment around that.
+TEST_CASE("cluster: a node dies while partitions are handed over to it, the region serves on", "[region]") {
+  for (int64_t ms = 2'900; ms <= 3'300; ms += 10) {
+    CAPTURE(ms);
+    WorldOptions options;
+    options.regions = 1;
+    options.seed = static_cast<uint64_t>(ms);
+    options.local_delay_us = 5'000;
+    World world(options);
+    start(world);
+    world.kill(world.node(0, 0));
+    REQUIRE(world.set(world.node(0, 1), "k", "v").outcome == Outcome::done);
+    world.start(world.node(0, 0));
+    REQUIRE(world.run_until([&] { return world.serving(); }));
+    world.run_for(Duration::millis(ms));
+    world.kill(world.node(0, 0));
+    world.run_for(Duration::seconds(3));
+    for (int i = 0; i < 20; ++i) {
+      const auto set = world.set(world.node(0, 1), "k" + std::to_string(i), "v");
+      INFO(set.message);
+      CHECK(set.outcome == Outcome::done);
+    }
+  }
+}
+
 TEST_CASE("cluster: a region is cut off and heals, both sides keep their writes", "[wan]") {
   World world({});
   start(world);
