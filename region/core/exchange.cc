@@ -227,8 +227,17 @@ void Exchanges::on_pull(NodeNumber from, const Pull& pull) {
 
 void Exchanges::tick() {
   const Instant now = node_.now.monotonic;
-  for (auto& [partition, running] : pulls_)
-    if (now - running.asked > kPatience) ask(partition, running);
+  for (auto at = pulls_.begin(); at != pulls_.end();) {
+    auto& [partition, running] = *at;
+    const bool silent = now - running.asked > kPatience;
+    if (silent && !running.begun && ++running.unanswered > kAsksMax && !queue_.empty()) {
+      queue_.push_back({partition, running.from, running.lost});
+      at = pulls_.erase(at);
+      continue;
+    }
+    if (silent) ask(partition, running);
+    ++at;
+  }
   for (auto at = scans_.begin(); at != scans_.end();) {
     if (now - at->second.used <= (at->second.done ? kScanDone : kScanIdle)) {
       ++at;

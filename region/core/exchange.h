@@ -28,6 +28,7 @@ class Exchanges {
   static constexpr size_t kScansMax = 1024;  // per node
   static constexpr size_t kChunkBytes = 256u << 10;
   static constexpr Duration kPatience = Duration::millis(1000);
+  static constexpr uint32_t kAsksMax = 5;  // unanswered, before others that wait have their turn
   static constexpr Duration kScanIdle = Duration::seconds(30);
   static constexpr Duration kScanDone =
       Duration::seconds(3);  // after the last chunk, which may have to be sent again
@@ -79,6 +80,7 @@ class Exchanges {
     NodeNumber from{};
     bool lost = false;
     bool begun = false;
+    uint32_t unanswered = 0;
     uint64_t id = 0, scan = 0;
     Bytes cursor;
     Instant asked;

@@ -92,6 +92,7 @@ bool Router::place(Job& job) {
 }
 
 void Router::on_forward(NodeNumber from, const Forward& forward) {
+  if (!seen_[from].take(node_.peers.find(from)->start, forward.token)) return;
   auto requests = decode_requests(forward.request);
   if (!requests || requests->size() != 1) return;
   Request& request = requests->front();

@@ -10,6 +10,7 @@
 #include "region/core/coordinator.h"
 #include "region/core/node_state.h"
 #include "region/core/partition.h"
+#include "region/core/seen_tokens.h"
 
 namespace atolldb::region {
 
@@ -25,7 +26,7 @@ class Router {
       : node_(node),
         partition_(std::move(partition)),
         coordinator_(std::move(coordinator)),
-        next_token_(node.prng.next()) {}
+        next_token_(node.prng.next() >> 1) {}
 
   // A keyed request of a client, or one that another node forwarded.
   void handle(const ReplyTo& to, Request&& request);
@@ -58,7 +59,8 @@ class Router {
   FindPartition partition_;
   FindCoordinator coordinator_;
   std::list<Job> parked_;
-  std::map<uint64_t, Job> forwarded_;  // by token
+  std::map<NodeNumber, SeenTokens> seen_;  // of each node that forwards
+  std::map<uint64_t, Job> forwarded_;      // by token
   uint64_t next_token_;  // begins anywhere: an answer to an earlier process of this node finds nothing
 };
 

@@ -163,6 +163,19 @@ TEST_CASE("cluster: two or all disks of a region are lost, it regains what other
   }
 }
 
+// HAZARDS 7: an increment without an id counts as often as it is run.
+TEST_CASE("cluster: every frame comes twice, a forwarded increment runs once", "[region]") {
+  World world({});
+  start(world);
+  world.duplicate_per_1000 = 1000;
+  world.jitter_us = 3'000;
+  for (int i = 0; i < 60; ++i)
+    REQUIRE(world.add(world.node(0, i % 3), "sum" + std::to_string(i % 4), 1).outcome == Outcome::done);
+  world.duplicate_per_1000 = 0;
+  require_converged(world);
+  for (int i = 0; i < 4; ++i) CHECK(world.get(world.node(0, 0), "sum" + std::to_string(i)).value == "15");
+}
+
 TEST_CASE("cluster: a disk is lost, the node regains its memory and then votes", "[region]") {
   WorldOptions options;
   options.regions = 1;

@@ -132,7 +132,9 @@ void World::flush(NodeNumber node) {
   process.deadline = out.next_deadline;
   for (auto& frame : out.frames) transmit(node, frame.to, std::move(frame.bytes));
   for (auto& reply : out.replies) responses_[reply.response.correlation] = std::move(reply.response);
-  if (process.sync_at == Instant::never() && disks_[node].unsynced_records() > 0)
+  // A full store logs nothing, and its checkpoint still ends.
+  if (process.sync_at == Instant::never() &&
+      (disks_[node].unsynced_records() > 0 || !process.store.has_room()))
     process.sync_at = now_ + Duration::micros(sync_us);
   if (out.fatal) {
     fatal_[node] = *out.fatal;
