@@ -104,6 +104,7 @@ void Coordinator::activate() {
   for (Follower& follower : followers_)
     if (follower.reported) pump(follower);
   settle_held();
+  node_.settled_news.insert(partition_.id);  // the streams to other regions begin here now
 }
 
 void Coordinator::settle_held() {
@@ -267,13 +268,28 @@ void Coordinator::pump(Follower& follower, uint64_t fresh, const Entry* fresh_en
 
 // -- timers
 
-void Coordinator::tick() {
-  if (deposed()) return;
+bool Coordinator::tick() {
+  if (deposed()) return true;
   tick_followers();
-  if (!active_) return try_activate();  // a promise may count since its node has a vote again
+  if (!active_) {
+    try_activate();  // a promise may count since its node has a vote again
+    return true;
+  }
   recount();
   tick_progress();
   tick_deadlines();
+  return !idle();
+}
+
+// Replicas that are away bring news when they are back.
+bool Coordinator::idle() const {
+  const auto done = [this](const Follower& f) {
+    return !node_.peers.up(f.node) ||
+           (f.reported && !f.progress_due && f.stream.behind(partition_.outbox) == 0);
+  };
+  return active_ && waiting_.empty() && !handing_over_ && !progress_news_ && !confirm_news_ &&
+         !partition_.regions_news && partition_.unsettled().empty() && partition_.unsettled_bulk().empty() &&
+         std::all_of(followers_.begin(), followers_.end(), done);
 }
 
 void Coordinator::tick_followers() {

@@ -57,7 +57,8 @@ class Coordinator {
   void assign_round(uint64_t round);
   // Whom to ask: R-1 replicas, all of them when those have not answered in time.
   std::vector<NodeNumber> confirmers() const;
-  void tick();
+  // False: nothing is left to be done before the next event.
+  bool tick();
   // Answers what can be answered.
   void serve();
 
@@ -124,6 +125,7 @@ class Coordinator {
   bool ripe(Waiting& waiting) const;
   Follower* follower(NodeNumber node);
   void tick_followers();
+  bool idle() const;
   void tick_deadlines();
   void tick_progress();
   void confirm();

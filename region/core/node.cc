@@ -42,7 +42,26 @@ Node::Node(const topology::Topology& topology, NodeNumber self, uint64_t seed, s
   cluster_hash_ = crdt::hash_of("cluster", topology.digest).low;
 }
 
+void Node::wake(Partition& partition) {
+  if (std::exchange(partition.awake, true)) return;
+  awake_.push_back(&partition);
+  hurry();
+}
+
+void Node::wake_all() {
+  for (auto& [id, partition] : partitions_) wake(*partition);
+}
+
+void Node::hurry() { next_tick_ = std::min(next_tick_, state_.now.monotonic + kTickEvery); }
+
 Partition* Node::partition(PartitionId id) {
+  const auto at = partitions_.find(id);
+  if (at == partitions_.end()) return nullptr;
+  wake(*at->second);
+  return at->second.get();
+}
+
+const Partition* Node::peek(PartitionId id) const {
   const auto at = partitions_.find(id);
   return at == partitions_.end() ? nullptr : at->second.get();
 }
@@ -50,9 +69,15 @@ Partition* Node::partition(PartitionId id) {
 Coordinator* Node::coordinator(PartitionId id) {
   const auto at = coordinators_.find(id);
   if (at == coordinators_.end()) return nullptr;
+  wake(*partitions_.at(id));
   if (!at->second->deposed()) return at->second.get();
   depose(id);
   return nullptr;
+}
+
+const Coordinator* Node::peek_coordinator(PartitionId id) const {
+  const auto at = coordinators_.find(id);
+  return at == coordinators_.end() || at->second->deposed() ? nullptr : at->second.get();
 }
 
 // -- frames
@@ -102,6 +127,7 @@ void Node::handle_frame(Now now, NodeNumber from, BytesView frame) {
 
 bool Node::hear(Now now, const FrameHeader& header) {
   if (!header.joining) state_.twins[from_] = {header.random, now.monotonic};
+  const Peer before = *state_.peers.find(from_);
   const Peers::Heard heard = state_.peers.hear(now, from_, header);
   if (heard == Peers::Heard::outdated) {
     state_.out.send(from_, Refuse{state_.peers.find(from_)->start});
@@ -121,6 +147,9 @@ bool Node::hear(Now now, const FrameHeader& header) {
                 "peer is up peer=" + state_.name_of(from_) + " start=" + std::to_string(header.start));
     for (auto& [id, coordinator] : coordinators_) coordinator->on_peer_up(from_);
   }
+  if (heard == Peers::Heard::came_up || before.vote != header.vote || before.leaving != header.leaving ||
+      before.joining != header.joining)
+    wake_all();  // others are preferred now
   return true;
 }
 
@@ -142,6 +171,7 @@ void Node::peer_down(NodeNumber node) {
   state_.note(LogLevel::info, "peer is down peer=" + state_.name_of(node));
   router_.on_peer_down(node);
   exchanges_.on_peer_down(node);
+  wake_all();
 }
 
 // -- coordinators
@@ -203,6 +233,7 @@ void Node::depose(PartitionId id) {
   if (at == coordinators_.end()) return;
   const auto coordinator = std::move(at->second);
   coordinators_.erase(at);
+  wake(*partitions_.at(id));
   coordinator->resign("another node has taken over the key's partition");
   takeover_after_[id] =
       state_.now.monotonic + Duration::millis(100 + static_cast<int64_t>(state_.prng.below(200)));
@@ -276,6 +307,7 @@ void Node::recover_from_damage() {
 
 void Node::handle_request(Now now, const ReplyTo& to, Request&& request) {
   state_.now = now;
+  hurry();
   router_.handle(to, std::move(request));
 }
 
@@ -309,26 +341,51 @@ void Node::handle_tick(Now now) {
   if (std::exchange(standing_seen_, state_.standing) == Standing::lost && state_.standing == Standing::vote)
     acknowledge_everything();
   if (!state_.joining && state_.joined_at.ns == INT64_MIN) state_.joined_at = now.monotonic;
-  for (auto& [id, partition] : partitions_) {
-    Coordinator* coordinator = this->coordinator(id);
-    if (coordinator != nullptr) {
-      coordinator->tick();
-      if (const auto to = more_preferred(*partition))
-        coordinator->hand_over(*to);
-      else
-        coordinator->keep();
-    } else if (preferred(*partition) && now.monotonic >= takeover_after_[id] && state_.store.has_room()) {
-      take_over(*partition);
-    }
-  }
+  if (now.monotonic >= next_second_) tick_second();
+  tick_partitions();
   router_.tick();
   exchanges_.tick();
-  if (now.monotonic >= next_second_) tick_second();
   checkpoint();
   for (auto& [node, peer] : state_.peers.all()) {
     const Duration every = peer.local ? Peers::kHeartbeatLocal : Peers::kHeartbeatRemote;
     if (now.monotonic - peer.said >= every) state_.out.beat(node);
   }
+  if (quiet()) next_tick_ = now.monotonic + kIdleTickEvery;
+}
+
+// What is awake has something under way. Time alone, or the news of a peer, may give the others something to
+// do: all are looked at once a second.
+void Node::tick_partitions() {
+  std::vector<Partition*> again;
+  for (Partition* partition : std::exchange(awake_, {})) {
+    partition->awake = false;
+    if (tick_partition(*partition)) again.push_back(partition);
+  }
+  for (Partition* partition : again) wake(*partition);
+}
+
+// True: again in the next tick.
+bool Node::tick_partition(Partition& partition) {
+  const auto at = coordinators_.find(partition.id);
+  if (at != coordinators_.end() && at->second->deposed())
+    depose(partition.id);
+  else if (at != coordinators_.end()) {
+    Coordinator& coordinator = *at->second;
+    const bool busy = coordinator.tick();
+    if (const auto to = more_preferred(partition))
+      coordinator.hand_over(*to);
+    else
+      coordinator.keep();
+    return busy || coordinator.handing_over();
+  }
+  if (!preferred(partition)) return false;
+  if (state_.now.monotonic >= takeover_after_[partition.id] && state_.store.has_room()) take_over(partition);
+  return true;
+}
+
+bool Node::quiet() const {
+  return awake_.empty() && router_.in_work() == 0 && exchanges_.idle() && !state_.joining &&
+         state_.standing == Standing::vote && state_.damaged.empty() && !state_.leaving;
 }
 
 void Node::forget_ids(storage::Batch& batch) {
@@ -375,7 +432,8 @@ void Node::tick_second() {
     partition->outbox.cut(state_.store.log_begin());
     if (!partition->outbox.empty())
       keep_from = std::min(keep_from, partition->outbox.at(partition->outbox.begin()).at);
-    if (!coordinator(id)) report_vacant(*partition);
+    if (peek_coordinator(id) == nullptr) report_vacant(*partition);
+    wake(*partition);
   }
   state_.store.release_log(keep_from);
 }

@@ -19,7 +19,8 @@ namespace atolldb::region {
 
 class Node final : private MessageHandler {
  public:
-  static constexpr Duration kTickEvery = Duration::millis(20);
+  static constexpr Duration kTickEvery = Duration::millis(20);       // while something is under way
+  static constexpr Duration kIdleTickEvery = Duration::millis(100);  // a heartbeat's distance
 
   // `on_wan`: a message of wan/core, from a node of another region (or relayed inside this one).
   using OnWan = std::function<void(NodeNumber from, BytesView message)>;
@@ -39,12 +40,19 @@ class Node final : private MessageHandler {
   bool drained() const;
 
   Instant next_deadline() const { return next_tick_; }
+  // The partition is looked at in the next tick.
+  void wake(Partition& partition);
+  void wake_all();
   void set_now(Now now) { state_.now = now; }
   void take_frames(std::vector<std::pair<NodeNumber, Bytes>>& out);
 
   NodeState& state() { return state_; }
+  // Whoever handles something of a partition takes it, or its coordinator, from here, and thereby wakes it.
   Partition* partition(PartitionId id);
   Coordinator* coordinator(PartitionId id);  // nullptr: none runs here
+  // The same for those who only look.
+  const Partition* peek(PartitionId id) const;
+  const Coordinator* peek_coordinator(PartitionId id) const;
   std::map<PartitionId, std::unique_ptr<Partition>>& partitions() { return partitions_; }
   Exchanges& exchanges() { return exchanges_; }
   size_t in_work() const { return router_.in_work(); }
@@ -94,6 +102,10 @@ class Node final : private MessageHandler {
   Bytes encode_node() const;
 
   bool hear(Now now, const FrameHeader& header);
+  void tick_partitions();
+  bool tick_partition(Partition& partition);
+  bool quiet() const;
+  void hurry();
   void take_over(Partition& partition);
   void depose(PartitionId id);
   bool fit(NodeNumber node) const;
@@ -125,6 +137,7 @@ class Node final : private MessageHandler {
   bool relayed_ = false;
   uint64_t round_ = 0;
   Instant next_tick_, next_second_;
+  std::vector<Partition*> awake_;
   std::map<PartitionId, Instant> takeover_after_;
   uint32_t disk_start_ = 0;
   Standing disk_standing_ = Standing::unsure;

@@ -207,7 +207,9 @@ void Node::exchanged(const Exchanges::Pulled& pulled) {
 }
 
 void Node::on(const Forward& m) {
-  if (!state_.joining) router_.on_forward(from_, m);
+  if (state_.joining) return;
+  hurry();
+  router_.on_forward(from_, m);
 }
 void Node::on(const ForwardReply& m) { router_.on_forward_reply(from_, m); }
 

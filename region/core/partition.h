@@ -47,6 +47,7 @@ class Partition {
   storage::Outbox outbox;
   bool regions_news = false;  // regions_have has changed
   bool dirty = true;          // since the last checkpoint
+  bool awake = false;         // Node looks at it in the next tick
   crdt::DotSet regions_have;  // dots of this region's actors that every other region covers; kept by wan/core
 
   // Logs and applies a delta under `epoch` (which is thereby promised). It is durable when the log is, up to

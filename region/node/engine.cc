@@ -160,7 +160,7 @@ Output Engine::take_output() {
   for (auto& reply : state.out.replies())
     out.replies.push_back({{std::move(reply.client)}, std::move(reply.response)});
   state.out.replies().clear();
-  out.next_deadline = impl_->node.next_deadline();
+  out.next_deadline = std::min(impl_->node.next_deadline(), impl_->streams.next_deadline());
   out.fatal = state.fatal;
   return out;
 }

@@ -90,7 +90,7 @@ bool ready(region::Node& node) {
   if (state.joining || state.leaving || state.standing != region::Standing::vote) return false;
   for (auto& [id, partition] : node.partitions()) {
     if (partition->promised.number == 0) return false;
-    const region::Coordinator* here = node.coordinator(id);
+    const region::Coordinator* here = node.peek_coordinator(id);
     if (here != nullptr ? !here->active() : !state.peers.up(partition->promised.node)) return false;
   }
   return true;
@@ -101,7 +101,7 @@ std::string status_json(region::Node& node, const wan::Streams& streams, const s
   region::NodeState& state = node.state();
   uint64_t coordinated = 0, unsettled = 0, outbox_entries = 0, outbox_bytes = 0;
   for (auto& [id, partition] : node.partitions()) {
-    const region::Coordinator* coordinator = node.coordinator(id);
+    const region::Coordinator* coordinator = node.peek_coordinator(id);
     if (coordinator != nullptr && coordinator->active()) ++coordinated;
     unsettled += partition->unsettled().size() + (partition->unsettled_bulk().empty() ? 0 : 1);
     outbox_entries += partition->outbox.end() - partition->outbox.begin();

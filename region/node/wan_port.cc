@@ -3,7 +3,7 @@
 namespace atolldb::node {
 
 bool WanPort::coordinates(PartitionId partition) const {
-  const region::Coordinator* coordinator = node_.coordinator(partition);
+  const region::Coordinator* coordinator = node_.peek_coordinator(partition);
   return coordinator != nullptr && coordinator->active();
 }
 
@@ -15,13 +15,13 @@ std::vector<PartitionId> WanPort::coordinated() const {
 }
 
 std::optional<crdt::Hlc> WanPort::settled_stamp(PartitionId id) const {
-  const region::Partition* partition = node_.partition(id);
+  const region::Partition* partition = node_.peek(id);
   if (!partition->unsettled().empty() || !partition->unsettled_bulk().empty()) return std::nullopt;
   return partition->stamp;
 }
 
 bool WanPort::read(PartitionId partition, const storage::Outbox::Entry& entry, Bytes& delta) const {
-  const auto sendable = node_.partition(partition)->read(entry);
+  const auto sendable = node_.peek(partition)->read(entry);
   if (!sendable) {
     node_.partition(partition)->outbox.lose(entry.dot);
     return false;
@@ -34,7 +34,7 @@ void WanPort::relay(PartitionId id, NodeNumber origin, BytesView message) {
   region::NodeState& state = node_.state();
   // What came from inside the region has been passed on already.
   if (node_.relayed()) return;
-  const region::Partition* partition = node_.partition(id);
+  const region::Partition* partition = node_.peek(id);
   const auto to_node = [&]() -> std::optional<NodeNumber> {
     if (partition != nullptr && partition->promised.number > 0 && partition->promised.node != state.self &&
         state.peers.up(partition->promised.node))

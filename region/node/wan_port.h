@@ -22,12 +22,10 @@ class WanPort final : public wan::Port {
   bool up(NodeNumber node) const override { return node_.state().peers.up(node); }
   std::vector<PartitionId> coordinated() const override;
   bool coordinates(PartitionId partition) const override;
-  const crdt::DotSet& settled(PartitionId partition) const override {
-    return node_.partition(partition)->settled;
-  }
+  const crdt::DotSet& settled(PartitionId partition) const override { return node_.peek(partition)->settled; }
   std::optional<crdt::Hlc> settled_stamp(PartitionId partition) const override;
   const storage::Outbox& outbox(PartitionId partition) const override {
-    return node_.partition(partition)->outbox;
+    return node_.peek(partition)->outbox;
   }
   bool read(PartitionId partition, const storage::Outbox::Entry& entry, Bytes& delta) const override;
   bool enter(PartitionId partition, BytesView delta) override { return node_.enter(partition, delta); }

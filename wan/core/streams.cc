@@ -68,6 +68,7 @@ void Streams::on(const Ack& m) {
   Sending& sending = this->sending(m.partition, region);
   sending.open = true;
   sending.target = m.coordinator;
+  wake(m.partition, region);
   sending.stream.acknowledge(now_.monotonic, port_.outbox(m.partition), m.settled);
   update_regions_have(m.partition);
   ask_for_exchange(m.partition, sending);
@@ -124,7 +125,13 @@ void Streams::mark(PartitionId partition, Sending& sending) {
   send(sending.target, Marker{partition, *stamp, port_.settled(partition)});
 }
 
-void Streams::tick_sending(PartitionId partition, RegionId region) {
+void Streams::wake(PartitionId partition, RegionId region) {
+  if (awake_.empty()) next_tick_ = std::min(next_tick_, now_.monotonic + kTickEvery);
+  awake_.emplace(partition, region);
+}
+
+// True: again in the next tick.
+bool Streams::tick_sending(PartitionId partition, RegionId region) {
   Sending& sending = this->sending(partition, region);
   if (sending.open && sending.stream.stalled(now_.monotonic, port_.outbox(partition), kPatience)) {
     sending.stream.rewind();
@@ -134,10 +141,15 @@ void Streams::tick_sending(PartitionId partition, RegionId region) {
     sending.stream.rewind();
     sending.open = false;
   }
-  if (!sending.open) return open(partition, region, sending);
+  if (!sending.open) {
+    open(partition, region, sending);
+    return now_.monotonic - sending.asked < kOpenEvery * 2;  // else nobody is there
+  }
   pump(partition, sending);
   mark(partition, sending);
   ask_for_exchange(partition, sending);
+  const auto stamp = port_.settled_stamp(partition);
+  return sending.stream.behind(port_.outbox(partition)) > 0 || !stamp || *stamp != sending.marked_stamp;
 }
 
 void Streams::handle_settled(Now now, const std::set<PartitionId>& partitions) {
@@ -145,27 +157,50 @@ void Streams::handle_settled(Now now, const std::set<PartitionId>& partitions) {
   for (const PartitionId partition : partitions) {
     if (!port_.coordinates(partition)) continue;
     for (const RegionId region : port_.regions())
-      if (region != port_.region()) pump(partition, sending(partition, region));
+      if (region != port_.region()) {
+        wake(partition, region);
+        pump(partition, sending(partition, region));
+      }
     for (auto at = receiving_.lower_bound({partition, RegionId{0}});
          at != receiving_.end() && at->first.first == partition; ++at)
-      at->second.ack_due = true;
+      ack_soon(at->first, at->second);
   }
 }
 
 void Streams::handle_tick(Now now) {
   now_ = now;
+  if (now.monotonic >= next_sweep_) sweep();
   if (now.monotonic < next_tick_) return;
   next_tick_ = now.monotonic + kTickEvery;
-  std::erase_if(sending_, [this](const auto& item) { return !port_.coordinates(item.first.first); });
-  std::erase_if(receiving_, [this](const auto& item) { return !port_.coordinates(item.first.first); });
+  std::set<Key> again;
+  for (const auto& [partition, region] : std::exchange(awake_, {})) {
+    if (!port_.coordinates(partition)) continue;
+    if (region != port_.region() && tick_sending(partition, region)) again.emplace(partition, region);
+    const auto receiving = receiving_.find({partition, region});
+    if (receiving != receiving_.end() && std::exchange(receiving->second.ack_due, false))
+      acknowledge(partition, region, receiving->second);
+  }
+  awake_.merge(again);
+}
+
+// Finds what no event has told: partitions that began or ceased to be coordinated here, peers that came or
+// went.
+void Streams::sweep() {
+  next_sweep_ = now_.monotonic + kSweepEvery;
+  const auto gone = [this](const auto& item) { return !port_.coordinates(item.first.first); };
+  std::erase_if(sending_, gone);
+  std::erase_if(receiving_, gone);
   for (const PartitionId partition : port_.coordinated())
     for (const RegionId region : port_.regions())
-      if (region != port_.region()) tick_sending(partition, region);
-  for (auto& [key, receiving] : receiving_)
-    if (std::exchange(receiving.ack_due, false)) acknowledge(key.first, key.second, receiving);
+      if (region != port_.region()) wake(partition, region);
 }
 
 // -- receiver
+
+void Streams::ack_soon(const Key& key, Receiving& receiving) {
+  receiving.ack_due = true;
+  wake(key.first, key.second);
+}
 
 Streams::Receiving& Streams::receiving(PartitionId partition, NodeNumber from) {
   Receiving& receiving = receiving_[{partition, port_.region_of(from)}];
@@ -186,7 +221,7 @@ void Streams::on(const Open& m) {
 
 void Streams::on(const Batch& m) {
   if (relay_elsewhere(m.partition)) return;
-  receiving(m.partition, from_).ack_due = true;
+  ack_soon({m.partition, port_.region_of(from_)}, receiving(m.partition, from_));
   for (const BytesView delta : m.deltas)
     if (!port_.enter(m.partition, delta)) return;
 }

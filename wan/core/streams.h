@@ -24,7 +24,8 @@ namespace atolldb::wan {
 
 class Streams final : private MessageHandler {
  public:
-  static constexpr Duration kTickEvery = Duration::millis(20);  // acknowledgements leave this often
+  static constexpr Duration kTickEvery = Duration::millis(20);     // acknowledgements leave this often
+  static constexpr Duration kSweepEvery = Duration::millis(1000);  // all streams, whatever is known of them
   static constexpr Duration kOpenEvery = Duration::millis(1000);
   static constexpr Duration kPatience =
       Duration::seconds(3);  // above every round trip on earth with its queues
@@ -38,6 +39,7 @@ class Streams final : private MessageHandler {
   // Something of these partitions was settled: it may leave.
   void handle_settled(Now now, const std::set<PartitionId>& partitions);
   void handle_tick(Now now);
+  Instant next_deadline() const { return awake_.empty() ? next_sweep_ : next_tick_; }
 
   struct Lag {
     uint64_t partitions_open = 0;  // streams that the other side has answered, of those that this node sends
@@ -82,19 +84,23 @@ class Streams final : private MessageHandler {
   void send(NodeNumber to, const Message& message);
   std::optional<NodeNumber> choose_target(PartitionId partition, RegionId region, Sending& sending) const;
   crdt::DotSet of_region(const crdt::DotSet& dots, RegionId region) const;
-  void tick_sending(PartitionId partition, RegionId region);
+  bool tick_sending(PartitionId partition, RegionId region);
+  void sweep();
+  void wake(PartitionId partition, RegionId region);
   void open(PartitionId partition, RegionId region, Sending& sending);
   void pump(PartitionId partition, Sending& sending);
   void mark(PartitionId partition, Sending& sending);
   void ask_for_exchange(PartitionId partition, Sending& sending);
   void update_regions_have(PartitionId partition);
+  void ack_soon(const Key& key, Receiving& receiving);
   void acknowledge(PartitionId partition, RegionId region, Receiving& receiving);
 
   Port& port_;
   Now now_;
   NodeNumber from_{};  // of the message that is being handled
   BytesView message_;
-  Instant next_tick_;
+  Instant next_tick_, next_sweep_;
+  std::set<Key> awake_;  // something is under way: looked at in the next tick
   std::map<Key, Sending> sending_;
   std::map<Key, Receiving> receiving_;
 };
