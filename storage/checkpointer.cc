@@ -1,42 +1,40 @@
 #include "storage/checkpointer.h"
 
-#include <cerrno>
-#include <chrono>
-
 namespace atolldb::storage {
 namespace {
 
-constexpr auto kFullRetry = std::chrono::milliseconds(200);
+constexpr Duration kFullRetry = Duration::millis(200);
 
 }  // namespace
 
-Checkpointer::Checkpointer(LogWriter& log, RowTable& table, DiskFaults* faults, std::function<void()> notify)
-    : log_(log), table_(table), faults_(faults), notify_(std::move(notify)), thread_([this] { run(); }) {}
+Checkpointer::Checkpointer(const LogWriter& log, Table& table, Hooks hooks)
+    : log_(log), table_(table), hooks_(std::move(hooks)) {}
 
-Checkpointer::~Checkpointer() {
+void Checkpointer::freeze(std::shared_ptr<const MemtablePair> frozen, LogPosition position) {
   {
     const std::lock_guard lock(mutex_);
-    stopped_ = true;
-    changed_.notify_all();
+    frozen_ = std::move(frozen);
+    position_ = position;
   }
-  thread_.join();
-}
-
-void Checkpointer::begin(std::shared_ptr<const MemtablePair> frozen, LogPosition position) {
-  const std::lock_guard lock(mutex_);
-  frozen_ = std::move(frozen);
-  position_ = position;
-  changed_.notify_all();
+  hooks_.wake();
 }
 
 bool Checkpointer::poll() {
-  std::unique_lock lock(mutex_);
-  if (need_ == Need::larger_map) {
-    if (Status grown = table_.grow(); !grown) failed_ = grown.error();
-    need_ = Need::nothing;
-    changed_.notify_all();
+  bool done, grow;
+  {
+    const std::lock_guard lock(mutex_);
+    done = std::exchange(done_, false);
+    grow = needs_growth_;
   }
-  return std::exchange(done_, false);
+  if (!grow) return done;
+  const Status grown = table_.grow();
+  {
+    const std::lock_guard lock(mutex_);
+    if (!grown) failed_ = grown.error();
+    needs_growth_ = false;
+  }
+  hooks_.wake();
+  return done;
 }
 
 bool Checkpointer::has_room() const {
@@ -49,50 +47,61 @@ std::optional<Error> Checkpointer::failed() const {
   return failed_;
 }
 
-void Checkpointer::run() {
-  std::unique_lock lock(mutex_);
-  for (;;) {
-    changed_.wait(lock, [&] { return stopped_ || frozen_; });
-    if (stopped_) return;
-    std::shared_ptr<const MemtablePair> frozen = std::move(frozen_);
-    frozen_ = nullptr;
-    const LogPosition position = position_;
-    lock.unlock();
-    const bool done = write(*frozen, position);
-    lock.lock();
-    if (!done) return;
-    done_ = true;
-    lock.unlock();
-    notify_();
-    lock.lock();
+void Checkpointer::handle_synced() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!waits_for_log_) return;
   }
+  hooks_.wake();
 }
 
-// False: the store is stopping, or failed.
-bool Checkpointer::write(const MemtablePair& frozen, LogPosition position) {
+void Checkpointer::stop() {
+  const std::lock_guard lock(mutex_);
+  stopped_ = true;
+}
+
+bool Checkpointer::ended() const {
+  const std::lock_guard lock(mutex_);
+  return stopped_ || failed_;
+}
+
+Instant Checkpointer::wake_at() const {
+  const std::lock_guard lock(mutex_);
+  return full_ ? retry_at_ : Instant::never();
+}
+
+bool Checkpointer::begin(Instant now) {
+  const std::lock_guard lock(mutex_);
+  if (!frozen_ || failed_ || needs_growth_ || (full_ && now < retry_at_)) return false;
   // Rows must not outlive the records that they come from.
-  if (!log_.wait_synced(position)) return false;
-  for (;;) {
-    std::optional<Error> error;
-    RowTable::Written written = RowTable::Written::disk_full;
-    if (!faults_ || !faults_->full) written = table_.write(frozen.rows, frozen.meta, position, error);
-    std::unique_lock lock(mutex_);
-    const bool was_full = std::exchange(full_, written == RowTable::Written::disk_full);
-    if (written == RowTable::Written::failed) failed_ = error;
-    if (written == RowTable::Written::map_full) need_ = Need::larger_map;
-    if (written == RowTable::Written::done) return !stopped_;
-    if (full_ != was_full || !full_) {
-      lock.unlock();
-      notify_();
-      lock.lock();
-    }
-    if (failed_) return false;
-    if (full_)
-      changed_.wait_for(lock, kFullRetry, [&] { return stopped_; });
-    else
-      changed_.wait(lock, [&] { return stopped_ || failed_ || need_ == Need::nothing; });
-    if (stopped_ || failed_) return false;
+  waits_for_log_ = log_.synced() < position_;
+  return !waits_for_log_;
+}
+
+void Checkpointer::complete(Instant now) {
+  std::shared_ptr<const MemtablePair> frozen;
+  LogPosition position;
+  {
+    const std::lock_guard lock(mutex_);
+    frozen = frozen_;
+    position = position_;
   }
+  std::optional<Error> error;
+  const Table::Written written = table_.write(*frozen, position, error);
+  bool news = true;
+  {
+    const std::lock_guard lock(mutex_);
+    const bool was_full = std::exchange(full_, written == Table::Written::disk_full);
+    retry_at_ = now + kFullRetry;
+    needs_growth_ = written == Table::Written::needs_growth;
+    if (written == Table::Written::failed) failed_ = error;
+    if (written == Table::Written::done) {
+      frozen_.reset();
+      done_ = true;
+    }
+    news = !full_ || !was_full;
+  }
+  if (news) hooks_.notify();
 }
 
 }  // namespace atolldb::storage

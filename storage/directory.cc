@@ -63,14 +63,14 @@ Result<Directory> Directory::open(const std::string& path, const DirectoryIdenti
                                " is not writable: " + system_error("access", errno).message +
                                "; give it to the user that runs the node"};
   const std::string identity_path = directory.path_ + "/identity";
-  Result<File> file = File::open(identity_path, O_RDONLY);
+  auto file = PosixFile::open(identity_path, O_RDONLY);
   if (!file) {
     if (fs::exists(identity_path)) return file.error();
     if (Status made = directory.make(identity); !made) return made.error();
     return directory;
   }
   std::string text(4096, '\0');
-  const Result<size_t> got = file->read_at(text.data(), text.size(), 0);
+  const Result<size_t> got = (*file)->read_at(text.data(), text.size(), 0);
   if (!got) return got.error();
   text.resize(*got);
   if (Status sound = directory.check(text, identity); !sound) return sound.error();
@@ -78,10 +78,10 @@ Result<Directory> Directory::open(const std::string& path, const DirectoryIdenti
 }
 
 Status Directory::lock() {
-  Result<File> file = File::open(path_, O_RDONLY | O_DIRECTORY);
+  auto file = PosixFile::open(path_, O_RDONLY | O_DIRECTORY);
   if (!file) return file.error();
   lock_ = std::move(*file);
-  if (::flock(lock_.fd(), LOCK_EX | LOCK_NB) == 0) return ok();
+  if (::flock(lock_->fd(), LOCK_EX | LOCK_NB) == 0) return ok();
   if (errno != EWOULDBLOCK) return system_error("lock " + path_, errno);
   return {Errc::refused,
           "the data directory " + path_ +
@@ -141,16 +141,16 @@ Status Directory::make(const DirectoryIdentity& identity) {
   for (const std::string& part : {log_path(), rows_path()})
     if (Status made = make_directory(part); !made) return made;
   const std::string data = rows_path() + "/data.mdb";
-  if (Result<File> file = File::open(data, O_WRONLY | O_CREAT); !file) return file.error();
+  if (auto file = PosixFile::open(data, O_WRONLY | O_CREAT); !file) return file.error();
   for (const std::string& path : {rows_path(), log_path()})
     if (Status synced = sync_directory(path); !synced) return synced;
 
-  Result<File> file = File::open(path_ + "/identity.new", O_WRONLY | O_CREAT | O_TRUNC);
+  auto file = PosixFile::open(path_ + "/identity.new", O_WRONLY | O_CREAT | O_TRUNC);
   if (!file) return file.error();
-  if (Status written = file->write_at(identity_text(identity), 0); !written) return written;
-  if (Status synced = file->sync_all(); !synced) return synced;
-  if (::rename(file->path().c_str(), (path_ + "/identity").c_str()) != 0)
-    return system_error("rename " + file->path(), errno);
+  if (Status written = (*file)->write_at(identity_text(identity), 0); !written) return written;
+  if (Status synced = (*file)->sync_all(); !synced) return synced;
+  if (::rename((*file)->path().c_str(), (path_ + "/identity").c_str()) != 0)
+    return system_error("rename " + (*file)->path(), errno);
   if (Status synced = sync_directory(path_); !synced) return synced;
   return sync_directory(fs::absolute(path_).parent_path().string());
 }

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "crdt/base/ids.h"
-#include "storage/file.h"
+#include "storage/posix_files.h"
 
 namespace atolldb::storage {
 
@@ -36,7 +36,7 @@ class Directory {
   Status check_unused() const;
 
   std::string path_;
-  File lock_;  // the directory itself, flock()ed
+  std::unique_ptr<PosixFile> lock_;  // the directory itself, flock()ed
 };
 
 }  // namespace atolldb::storage

@@ -1,10 +1,7 @@
 #include "storage/log_recovery.h"
 
-#include <fcntl.h>
-
 #include <algorithm>
 #include <cstdlib>
-#include <filesystem>
 
 namespace atolldb::storage {
 namespace {
@@ -16,9 +13,9 @@ constexpr uint64_t round_up(uint64_t n, uint64_t to) { return (n + to - 1) / to 
 
 class Recovery {
  public:
-  Recovery(const std::string& directory, uint64_t checkpoint, const Store::RecordVisitor& old,
-           const Store::RecordVisitor& apply)
-      : directory_(directory), checkpoint_(checkpoint), old_(old), apply_(apply) {}
+  Recovery(FileSystem& files, const std::string& directory, uint64_t checkpoint,
+           const Store::RecordVisitor& old, const Store::RecordVisitor& apply)
+      : files_(files), directory_(directory), checkpoint_(checkpoint), old_(old), apply_(apply) {}
 
   Status find_segments();
   Status read_chain();
@@ -35,6 +32,7 @@ class Recovery {
   Status keep_unproven_tail();
   void discard_from(size_t index);
 
+  FileSystem& files_;
   const std::string& directory_;
   const uint64_t checkpoint_;
   const Store::RecordVisitor& old_;
@@ -51,14 +49,14 @@ class Recovery {
 };
 
 Status Recovery::find_segments() {
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(directory_, error)) {
-    if (entry.path().extension() != ".log") continue;
-    if (Status added = add_file(entry.path().string()); !added) return added;
-    const uint64_t slot = std::strtoull(entry.path().stem().c_str(), nullptr, 10);
+  const Result<std::vector<std::string>> names = files_.list(directory_);
+  if (!names) return names.error();
+  for (const std::string& name : *names) {
+    if (!name.ends_with(".log")) continue;
+    if (Status added = add_file(directory_ + "/" + name); !added) return added;
+    const uint64_t slot = std::strtoull(name.c_str(), nullptr, 10);
     log_.next_slot = std::max(log_.next_slot, slot + 1);
   }
-  if (error) return system_error("read directory " + directory_, error.value());
   std::sort(found_.begin(), found_.end(),
             [](const auto& a, const auto& b) { return a->header.sequence < b->header.sequence; });
   if (!found_.empty()) log_.next_sequence = found_.back()->header.sequence + 1;
@@ -66,12 +64,12 @@ Status Recovery::find_segments() {
 }
 
 Status Recovery::add_file(const std::string& path) {
-  Result<File> file = File::open(path, O_RDWR);
+  Result<std::unique_ptr<File>> file = files_.open(path);
   if (!file) return file.error();
-  const Result<uint64_t> size = file->size();
+  const Result<uint64_t> size = (*file)->size();
   if (!size) return size.error();
   Bytes block(kSegmentHeaderBytes, '\0');
-  const Result<size_t> got = file->read_at(block.data(), block.size(), 0);
+  const Result<size_t> got = (*file)->read_at(block.data(), block.size(), 0);
   if (!got) return got.error();
   block.resize(*got);
   SegmentHeader header;
@@ -143,7 +141,7 @@ Status Recovery::read_segment(Segment& segment, uint64_t limit) {
     return ok();
   }
   bytes_.resize(segment.segment.bytes);
-  const Result<size_t> got = segment.segment.file.read_at(bytes_.data(), bytes_.size(), 0);
+  const Result<size_t> got = segment.segment.file->read_at(bytes_.data(), bytes_.size(), 0);
   if (!got) return got.error();
   bytes_.resize(*got);
   const SegmentHeader& header = segment.header;
@@ -186,13 +184,16 @@ bool Recovery::synced_behind(const Segment& segment) const {
 }
 
 // What was handed out counts as durable from now on. The last group may be in the page cache alone, and after
-// a failed sync a page may be clean there and not on the disk: so it is written once more.
+// a failed sync a page may be clean there and not on the disk: so it is written once more, and with a
+// segment's first group its header.
 Status Recovery::keep_unproven_tail() {
   Segment& last = *log_.kept.back();
   const uint64_t from = std::max(proven_, last.header.begin);
   if (last.end <= from) return ok();
+  if (from == last.header.begin)
+    if (Status kept = last.segment.file->write_at(encode_segment_header(last.header), 0); !kept) return kept;
   const uint64_t offset = kSegmentHeaderBytes + (from - last.header.begin);
-  return last.segment.file.write_at(BytesView(bytes_).substr(offset, last.end - from), offset);
+  return last.segment.file->write_at(BytesView(bytes_).substr(offset, last.end - from), offset);
 }
 
 Status Recovery::make_durable(uint64_t incarnation) {
@@ -200,7 +201,7 @@ Status Recovery::make_durable(uint64_t incarnation) {
   if (!log_.kept.empty()) {
     if (Status kept = keep_unproven_tail(); !kept) return kept;
     for (const auto& segment : log_.kept)
-      if (Status synced = segment->segment.file.sync_data(); !synced) return synced;
+      if (Status synced = segment->segment.file->sync_data(); !synced) return synced;
   }
   if (new_damage_)
     if (Status marked = write_marker(incarnation, seen_end); !marked) return marked;
@@ -209,23 +210,21 @@ Status Recovery::make_durable(uint64_t incarnation) {
     const uint64_t used =
         round_up(kSegmentHeaderBytes + (segment->end - segment->header.begin), kSegmentHeaderBytes);
     if (used >= segment->segment.bytes) continue;
-    if (Status cut = segment->segment.file.truncate(used); !cut) return cut;
-    if (Status synced = segment->segment.file.sync_all(); !synced) return synced;
+    if (Status cut = segment->segment.file->truncate(used); !cut) return cut;
+    if (Status synced = segment->segment.file->sync_all(); !synced) return synced;
     segment->segment.bytes = used;
   }
-  return sync_directory(directory_);
+  return files_.sync_directory(directory_);
 }
 
 // Remembers the damage for the next starts, and where positions go on: a segment without records.
 Status Recovery::write_marker(uint64_t incarnation, uint64_t seen_end) {
   const SegmentHeader header{log_.next_sequence++, seen_end + kDamageJump, log_.end, incarnation};
-  char name[32];
-  std::snprintf(name, sizeof name, "/%010llu.log", static_cast<unsigned long long>(log_.next_slot++));
-  Result<File> file = File::open(directory_ + name, O_RDWR | O_CREAT | O_EXCL);
+  Result<std::unique_ptr<File>> file = files_.create(segment_path(directory_, log_.next_slot++));
   if (!file) return file.error();
-  if (Status written = file->write_at(encode_segment_header(header), 0); !written) return written;
-  if (Status synced = file->sync_all(); !synced) return synced;
-  if (Status synced = sync_directory(directory_); !synced) return synced;
+  if (Status written = (*file)->write_at(encode_segment_header(header), 0); !written) return written;
+  if (Status synced = (*file)->sync_all(); !synced) return synced;
+  if (Status synced = files_.sync_directory(directory_); !synced) return synced;
   log_.end = header.begin;
   log_.kept.push_back(std::make_shared<Segment>(
       Segment{SegmentFile{std::move(*file), kSegmentHeaderBytes}, header, header.begin}));
@@ -234,9 +233,10 @@ Status Recovery::write_marker(uint64_t incarnation, uint64_t seen_end) {
 
 }  // namespace
 
-Result<RecoveredLog> recover_log(const std::string& directory, LogPosition checkpoint, uint64_t incarnation,
-                                 const Store::RecordVisitor& old, const Store::RecordVisitor& apply) {
-  Recovery recovery(directory, checkpoint.value, old, apply);
+Result<RecoveredLog> recover_log(FileSystem& files, const std::string& directory, LogPosition checkpoint,
+                                 uint64_t incarnation, const Store::RecordVisitor& old,
+                                 const Store::RecordVisitor& apply) {
+  Recovery recovery(files, directory, checkpoint.value, old, apply);
   if (Status found = recovery.find_segments(); !found) return found.error();
   if (Status read = recovery.read_chain(); !read) return read.error();
   if (Status durable = recovery.make_durable(incarnation); !durable) return durable.error();

@@ -23,7 +23,8 @@ struct RecoveredLog {
 
 // Hands out the records below `checkpoint` to `old` (may be empty: then they are not even read) and the
 // others to `apply`. Errc::version: a segment of a newer format. Errc::corrupt: a visitor said false.
-Result<RecoveredLog> recover_log(const std::string& directory, LogPosition checkpoint, uint64_t incarnation,
-                                 const Store::RecordVisitor& old, const Store::RecordVisitor& apply);
+Result<RecoveredLog> recover_log(FileSystem& files, const std::string& directory, LogPosition checkpoint,
+                                 uint64_t incarnation, const Store::RecordVisitor& old,
+                                 const Store::RecordVisitor& apply);
 
 }  // namespace atolldb::storage

@@ -1,14 +1,13 @@
 #include "storage/log_writer.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <chrono>
 #include <cstring>
 
 namespace atolldb::storage {
 namespace {
 
-constexpr auto kPeriod = std::chrono::milliseconds(100);
+constexpr Duration kPeriod = Duration::millis(100);
+constexpr Duration kFullRetry = Duration::millis(200);
 constexpr size_t kReadAhead = 4096;
 constexpr size_t kBufferKeptBytes = 4u << 20;
 
@@ -28,10 +27,10 @@ Error not_a_record(LogPosition at) {
 }  // namespace
 
 LogWriter::LogWriter(const Options& options, std::deque<std::shared_ptr<Segment>> kept, uint64_t begin,
-                     uint64_t next_sequence, SegmentPool& pool, std::function<void()> notify)
+                     uint64_t next_sequence, SegmentPool& pool, Hooks hooks)
     : options_(options),
       pool_(pool),
-      notify_(std::move(notify)),
+      hooks_(std::move(hooks)),
       next_sequence_(next_sequence),
       written_(begin),
       end_(begin),
@@ -39,21 +38,10 @@ LogWriter::LogWriter(const Options& options, std::deque<std::shared_ptr<Segment>
       synced_(begin),
       durable_(begin) {
   waiting_.begin = begin;
-  thread_ = std::thread([this] { run(); });
-}
-
-LogWriter::~LogWriter() {
-  stop();
-  if (thread_.joinable()) thread_.join();
-}
-
-void LogWriter::stop() {
-  const std::lock_guard lock(mutex_);
-  stopped_ = true;
-  changed_.notify_all();
 }
 
 bool LogWriter::has_room() const {
+  if (full_) return false;
   const std::lock_guard lock(mutex_);
   return waiting_.bytes.size() < options_.waiting_bytes_max;
 }
@@ -70,16 +58,12 @@ LogPosition LogWriter::append(BytesView record) {
   return at;
 }
 
-void LogWriter::flush() {
-  const std::lock_guard lock(mutex_);
-  if (waiting_.bytes.empty())
-    return;  // a wake-up for nothing would be taken for the one that the next record needs
-  if (std::exchange(idle_, false)) changed_.notify_all();
-}
+void LogWriter::flush() { hooks_.wake(); }
 
 LogPosition LogWriter::begin() const {
   const std::lock_guard lock(mutex_);
-  return {kept_.empty() ? end_ : kept_.front()->header.begin};
+  if (!kept_.empty()) return {kept_.front()->header.begin};
+  return {writing_.bytes.empty() ? waiting_.begin : writing_.begin};
 }
 
 std::optional<BytesView> LogWriter::find_in(const Group& group, uint64_t at) {
@@ -106,7 +90,7 @@ Result<Bytes> LogWriter::read(LogPosition at) const {
   if (!segment) return not_kept(at);
   const uint64_t offset = kSegmentHeaderBytes + (at.value - segment->header.begin);
   Bytes bytes(kReadAhead, '\0');
-  const File& file = segment->segment.file;
+  const File& file = *segment->segment.file;
   const Result<size_t> got = file.read_at(bytes.data(), bytes.size(), offset);
   if (!got) return got.error();
   bytes.resize(*got);
@@ -154,128 +138,140 @@ std::optional<Error> LogWriter::failed() const {
   return failed_;
 }
 
-bool LogWriter::wait_synced(LogPosition position) const {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return stopped_ || failed_ || synced_ >= position.value; });
-  return synced_ >= position.value && !failed_;
+LogPosition LogWriter::synced() const {
+  const std::lock_guard lock(mutex_);
+  return {synced_};
 }
 
-void LogWriter::run() {
-  std::unique_lock lock(mutex_);
-  auto sync_at = std::chrono::steady_clock::time_point::max();  // periodic only
-  Status status = ok();
-  while (status) {
-    const auto ready = [&] { return stopped_ || !waiting_.bytes.empty(); };
-    idle_ = true;
-    if (synced_ == written_)
-      changed_.wait(lock, ready);
-    else
-      changed_.wait_until(lock, sync_at, ready);
-    idle_ = false;
-    const bool stopping = stopped_ && waiting_.bytes.empty();
-    std::swap(waiting_, writing_);
-    waiting_.begin = writing_.begin + writing_.bytes.size();
-    lock.unlock();
-    const auto now = std::chrono::steady_clock::now();
-    if (synced_ == written_) sync_at = now + kPeriod;
-    status = write(writing_);
-    if (status && (stopping || now >= sync_at)) status = sync_segment();
-    lock.lock();
-    writing_.bytes.clear();
-    writing_.starts.clear();
-    if (writing_.bytes.capacity() > kBufferKeptBytes) Bytes().swap(writing_.bytes);
-    if (stopping) break;
-  }
-  if (!status) failed_ = status.error();
-  stopped_ = true;
-  changed_.notify_all();
-  lock.unlock();
-  notify_();
+void LogWriter::stop() {
+  const std::lock_guard lock(mutex_);
+  stopping_ = true;
 }
 
-// A group is written segment by segment, and a segment gets nothing before the one ahead of it is synced:
-// recovery relies on that.
-Status LogWriter::write(Group& group) {
-  size_t from = 0;
-  while (from < group.bytes.size()) {
-    const uint64_t position = group.begin + from;
-    const size_t first = extent_at(group.bytes, from);
-    const auto room = [&] {
-      return current_ ? current_->segment.bytes - kSegmentHeaderBytes - (position - current_->header.begin)
-                      : 0;
-    };
-    if (room() < first)
-      if (Status begun = begin_segment(first, position); !begun) return begun;
-    size_t to = from;
-    while (to < group.bytes.size() && to - from + extent_at(group.bytes, to) <= room())
-      to += extent_at(group.bytes, to);
-    if (Status written = write_part(group, from, to); !written) return written;
-    from = to;
-  }
-  return ok();
+bool LogWriter::ended() const {
+  const std::lock_guard lock(mutex_);
+  if (failed_) return true;
+  if (!stopping_ || synced_ != written_) return false;
+  // What waits for space now would wait for ever.
+  return (waiting_.bytes.empty() && writing_.bytes.empty()) || retry_at_ || !pool_.has_room() ||
+         pool_.failed();
 }
 
-Status LogWriter::begin_segment(uint64_t bytes, uint64_t position) {
-  if (current_)
-    if (Status synced = sync_segment(); !synced) return synced;
-  auto segment = pool_.take(bytes + kSegmentHeaderBytes);
-  if (!segment) {
-    if (const auto failed = pool_.failed()) return *failed;
-    return {Errc::full, "the log was stopped while the disk was full"};
-  }
-  auto begun = std::make_shared<Segment>();
-  begun->segment = std::move(*segment);
-  begun->header.sequence = next_sequence_++;
-  begun->header.begin = position;
-  begun->header.incarnation = options_.incarnation;
-  begun->end = position;
+Instant LogWriter::wake_at() const { return std::min(sync_at_, retry_at_.value_or(Instant::never())); }
+
+bool LogWriter::begin(Instant now) {
+  bool stopping;
   {
     const std::lock_guard lock(mutex_);
-    begun->header.previous_end = kept_.empty() ? position : kept_.back()->end;
+    if (failed_) return false;
+    stopping = stopping_;
+    if (writing_.bytes.empty() && !waiting_.bytes.empty()) {
+      std::swap(waiting_, writing_);
+      waiting_.begin = writing_.begin + writing_.bytes.size();
+    }
   }
-  if (Status written = begun->segment.file.write_at(encode_segment_header(begun->header), 0); !written)
+  Part part = Part::nothing;
+  if (!writing_.bytes.empty() && (!retry_at_ || now >= *retry_at_)) part = write_part(now);
+  if (part == Part::failed) return false;
+  syncing_ =
+      synced_ < written_ && (!options_.periodic || stopping || part == Part::segment_full || now >= sync_at_);
+  return syncing_ || part == Part::written;
+}
+
+// Writes what of the group fits into one segment. A segment gets nothing before the one ahead of it is
+// synced: recovery relies on that.
+LogWriter::Part LogWriter::write_part(Instant now) {
+  const size_t from = written_ - writing_.begin;
+  const size_t first = extent_at(writing_.bytes, from);
+  if (room() < first) {
+    if (synced_ < written_) return Part::segment_full;
+    auto segment = pool_.take(first + kSegmentHeaderBytes);
+    if (!segment) return Part::nothing;
+    if (Status begun = begin_segment(std::move(*segment)); !begun) return refused(begun.error(), now);
+  }
+  const uint64_t space = room();
+  size_t to = from;
+  while (to < writing_.bytes.size() && to - from + extent_at(writing_.bytes, to) <= space)
+    to += extent_at(writing_.bytes, to);
+  char* bytes = writing_.bytes.data();
+  for (size_t at = from; at < to; at += extent_at(writing_.bytes, at))
+    seal_record(bytes + at, writing_.begin + at, options_.incarnation, synced_);
+  const uint64_t offset = kSegmentHeaderBytes + (written_ - current_->header.begin);
+  if (Status done = current_->segment.file->write_at({bytes + from, to - from}, offset); !done)
+    return refused(done.error(), now);
+  retry_at_.reset();
+  full_ = false;
+  if (options_.periodic && synced_ == written_) sync_at_ = now + kPeriod;
+  written_ = writing_.begin + to;
+  return Part::written;
+}
+
+uint64_t LogWriter::room() const {
+  if (!current_) return 0;
+  return current_->segment.bytes - kSegmentHeaderBytes - (written_ - current_->header.begin);
+}
+
+Status LogWriter::begin_segment(SegmentFile&& segment) {
+  auto begun = std::make_shared<Segment>();
+  begun->segment = std::move(segment);
+  begun->header.sequence = next_sequence_;
+  begun->header.begin = written_;
+  begun->header.incarnation = options_.incarnation;
+  begun->end = written_;
+  {
+    const std::lock_guard lock(mutex_);
+    begun->header.previous_end = kept_.empty() ? written_ : kept_.back()->end;
+  }
+  if (Status written = begun->segment.file->write_at(encode_segment_header(begun->header), 0); !written) {
+    pool_.give_back(std::move(begun->segment));
     return written;
+  }
+  ++next_sequence_;
   const std::lock_guard lock(mutex_);
   current_ = begun;
   kept_.push_back(std::move(begun));
   return ok();
 }
 
-Status LogWriter::write_part(Group& group, size_t from, size_t to) {
-  char* bytes = group.bytes.data();
-  for (size_t at = from; at < to; at += extent_at(group.bytes, at))
-    seal_record(bytes + at, group.begin + at, options_.incarnation, synced_);
-  const uint64_t position = group.begin + from;
-  const uint64_t offset = kSegmentHeaderBytes + (position - current_->header.begin);
-  if (Status written = current_->segment.file.write_at({bytes + from, to - from}, offset); !written)
-    return written;
-  written_ = group.begin + to;
-  if (!options_.periodic) return sync_segment();
-  publish(written_);
-  return ok();
+// Space was taken when the segment was made, but not every file system keeps that promise.
+LogWriter::Part LogWriter::refused(const Error& error, Instant now) {
+  if (error.code != Errc::full) {
+    fail(error);
+    return Part::failed;
+  }
+  retry_at_ = now + kFullRetry;
+  if (!full_.exchange(true)) hooks_.notify();
+  return Part::nothing;
 }
 
-Status LogWriter::sync_segment() {
-  if (synced_ == written_) return ok();
-  if (options_.faults && options_.faults->fail_log_sync)
-    return system_error("sync " + current_->segment.file.path(), EIO);
-  if (Status synced = current_->segment.file.sync_data(); !synced) return synced;
-  syncs_.fetch_add(1, std::memory_order_relaxed);
+void LogWriter::complete(Instant) {
+  if (syncing_) {
+    // Whatever a failed sync says, what it covered may be lost: there is no second try.
+    if (Status synced = current_->segment.file->sync_data(); !synced)
+      return fail({Errc::io, synced.error().message});
+    syncs_.fetch_add(1, std::memory_order_relaxed);
+    sync_at_ = Instant::never();
+  }
   {
     const std::lock_guard lock(mutex_);
-    synced_ = written_;
-    changed_.notify_all();
+    if (syncing_) synced_ = written_;
+    current_->end = written_;
+    if (written_ == writing_.begin + writing_.bytes.size()) {
+      writing_.bytes.clear();
+      writing_.starts.clear();
+      if (writing_.bytes.capacity() > kBufferKeptBytes) Bytes().swap(writing_.bytes);
+    }
   }
-  publish(written_);
-  return ok();
+  durable_.store(written_, std::memory_order_release);
+  hooks_.notify();
 }
 
-void LogWriter::publish(uint64_t durable) {
+void LogWriter::fail(const Error& error) {
   {
     const std::lock_guard lock(mutex_);
-    current_->end = durable;
+    failed_ = error;
   }
-  if (durable_.exchange(durable, std::memory_order_release) != durable) notify_();
+  hooks_.notify();
 }
 
 }  // namespace atolldb::storage

@@ -1,21 +1,19 @@
 #pragma once
 // The log while it is written: group commit (DeWitt et al., SIGMOD 1984). The protocol thread appends to a
-// buffer and goes on; the writer thread takes all that waits, writes it with one pwrite and one fdatasync,
-// and says how far the log is synced. With one record waiting it starts at once; while it syncs, the next
-// group gathers.
+// buffer and goes on; the worker takes all that waits, writes it with one pwrite and one fdatasync, and says
+// how far the log is synced. With one record waiting it starts at once; while it syncs, the next group
+// gathers.
 
 #include <atomic>
-#include <condition_variable>
 #include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <thread>
 
-#include "storage/disk_faults.h"
 #include "storage/log_format.h"
 #include "storage/segment_pool.h"
+#include "storage/worker.h"
 
 namespace atolldb::storage {
 
@@ -26,26 +24,27 @@ struct Segment {
   uint64_t end = 0;  // position behind its last record
 };
 
-class LogWriter {
+class LogWriter final : public Worker {
  public:
   struct Options {
     uint64_t incarnation = 0;
     uint64_t waiting_bytes_max = 64u << 20;  // appended and not yet written
     bool periodic = false;                   // publish what is written, sync every tenth of a second
-    DiskFaults* faults = nullptr;
+  };
+  struct Hooks {
+    std::function<void()> wake;    // there is something to write
+    std::function<void()> notify;  // durable(), synced() or failed() changed; from the worker
   };
   // Continues behind `kept`, whose records are all synced. `begin` is where the next record goes: the end of
-  // the last kept segment, or further after damage. `notify` is called from the writer's thread when
-  // durable() or failed() changes.
+  // the last kept segment, or further after damage.
   LogWriter(const Options& options, std::deque<std::shared_ptr<Segment>> kept, uint64_t begin,
-            uint64_t next_sequence, SegmentPool& pool, std::function<void()> notify);
-  ~LogWriter();
+            uint64_t next_sequence, SegmentPool& pool, Hooks hooks);
 
   // -- the protocol thread
   bool has_room() const;  // for more bytes in the buffer
   // The record's position. The buffer takes records of any number; the caller asks has_room() first.
   LogPosition append(BytesView record);
-  void flush();  // wakes the writer for what was appended
+  void flush();  // wakes the worker for what was appended
   LogPosition end() const { return {end_}; }
   LogPosition begin() const;
   Result<Bytes> read(LogPosition at) const;
@@ -59,11 +58,16 @@ class LogWriter {
   // -- any thread
   // Everything below is synced (written, where periodic).
   LogPosition durable() const { return {durable_.load(std::memory_order_acquire)}; }
+  LogPosition synced() const;
   std::optional<Error> failed() const;
-  // Waits until everything below is synced. False: the writer failed or was stopped.
-  bool wait_synced(LogPosition position) const;
-  // Writes what waits, if it can without waiting for space, and ends the thread.
+  // The worker ends when it has written what waits, as far as it can without waiting for space.
   void stop();
+
+  // -- the worker. A piece is what of a group fits into one segment, and its sync.
+  bool begin(Instant now) override;
+  void complete(Instant now) override;
+  Instant wake_at() const override;
+  bool ended() const override;
 
  private:
   struct Group {
@@ -72,36 +76,39 @@ class LogWriter {
     std::vector<uint32_t> starts;  // of its records, from `begin`: streams read what is not written yet, too
   };
 
-  void run();
-  Status write(Group& group);
-  Status write_part(Group& group, size_t from, size_t to);
-  Status begin_segment(uint64_t bytes, uint64_t position);
-  Status sync_segment();
-  void publish(uint64_t durable);
+  enum class Part : unsigned char { nothing, written, segment_full, failed };
+
+  Part write_part(Instant now);
+  uint64_t room() const;
+  Status begin_segment(SegmentFile&& segment);
+  Part refused(const Error& error, Instant now);
+  void fail(const Error& error);
   static std::optional<BytesView> find_in(const Group& group, uint64_t at);
 
   const Options options_;
   SegmentPool& pool_;
-  const std::function<void()> notify_;
+  const Hooks hooks_;
 
-  // The writer thread's own.
+  // The worker's own.
   std::shared_ptr<Segment> current_;
   uint64_t next_sequence_;
-  uint64_t written_ = 0;  // end of what is in the file
+  uint64_t written_;                    // end of what is in the file
+  bool syncing_ = false;                // complete() is to
+  Instant sync_at_ = Instant::never();  // of what is written and not synced; periodic only
+  std::optional<Instant> retry_at_;     // the disk is full
 
   // The protocol thread's own.
   uint64_t end_;
 
   mutable std::mutex mutex_;
-  mutable std::condition_variable changed_;
-  Group waiting_, writing_;
-  bool idle_ = false, stopped_ = false;
+  Group waiting_, writing_;  // `writing_` is filled and emptied under the lock
+  bool stopping_ = false;
   std::deque<std::shared_ptr<Segment>> kept_;
-  uint64_t synced_ = 0;
+  uint64_t synced_;
   std::optional<Error> failed_;
 
   std::atomic<uint64_t> durable_, syncs_{0};
-  std::thread thread_;
+  std::atomic<bool> full_{false};
 };
 
 }  // namespace atolldb::storage

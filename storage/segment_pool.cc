@@ -1,11 +1,6 @@
 #include "storage/segment_pool.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <chrono>
 #include <cstdio>
 
 #include "storage/log_format.h"
@@ -13,66 +8,44 @@
 namespace atolldb::storage {
 namespace {
 
-constexpr auto kFullRetry = std::chrono::milliseconds(200);
-constexpr size_t kFillBytes = 1u << 20;
-
-// Takes the space and writes it once: blocks that were never written would cost the journal a commit at the
-// first sync.
-Status fill(const File& file, uint64_t bytes) {
-  if (::posix_fallocate(file.fd(), 0, static_cast<off_t>(bytes)) == ENOSPC)
-    return system_error("preallocate " + file.path(), ENOSPC);
-  const Bytes zeros(kFillBytes, '\0');
-  for (uint64_t at = 0; at < bytes; at += kFillBytes) {
-    const uint64_t n = std::min<uint64_t>(kFillBytes, bytes - at);
-    if (Status written = file.write_at(BytesView(zeros).substr(0, n), at); !written) return written;
-  }
-  return file.sync_all();
-}
+constexpr Duration kFullRetry = Duration::millis(200);
+constexpr Instant kAtOnce{INT64_MIN};
 
 }  // namespace
 
-SegmentPool::SegmentPool(const Options& options, uint64_t next_slot, std::function<void()> notify)
-    : options_(options), notify_(std::move(notify)), next_slot_(next_slot), thread_([this] { run(); }) {}
-
-SegmentPool::~SegmentPool() {
-  stop();
-  thread_.join();
+std::string segment_path(const std::string& directory, uint64_t slot) {
+  char name[32];
+  std::snprintf(name, sizeof name, "/%010llu.log", static_cast<unsigned long long>(slot));
+  return directory + name;
 }
 
-void SegmentPool::close() {
-  const std::lock_guard lock(mutex_);
-  closing_ = true;
-  changed_.notify_all();
-}
-
-void SegmentPool::stop() {
-  const std::lock_guard lock(mutex_);
-  stopped_ = true;
-  changed_.notify_all();
-}
+SegmentPool::SegmentPool(const Options& options, FileSystem& files, uint64_t next_slot, Hooks hooks)
+    : options_(options), files_(files), hooks_(std::move(hooks)), next_slot_(next_slot) {}
 
 std::optional<SegmentFile> SegmentPool::take(uint64_t bytes) {
-  std::unique_lock lock(mutex_);
-  std::deque<SegmentFile>::iterator found;
-  const auto find = [&] {
-    found = std::find_if(ready_.begin(), ready_.end(), [&](const auto& s) { return s.bytes >= bytes; });
-    return found != ready_.end();
-  };
-  if (!find() && bytes > options_.segment_bytes) large_wanted_ = bytes;
-  changed_.notify_all();
-  changed_.wait(lock, [&] { return stopped_ || failed_ || (closing_ && full_) || find(); });
-  large_wanted_ = 0;
-  if (!find()) return std::nullopt;
-  SegmentFile segment = std::move(*found);
-  ready_.erase(found);
-  changed_.notify_all();
-  return segment;
+  std::optional<SegmentFile> taken;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found =
+        std::find_if(ready_.begin(), ready_.end(), [&](const auto& s) { return s.bytes >= bytes; });
+    if (found != ready_.end()) {
+      taken = std::move(*found);
+      ready_.erase(found);
+      large_wanted_ = 0;
+    } else if (bytes > options_.segment_bytes) {
+      large_wanted_ = bytes;
+    }
+  }
+  hooks_.wake();
+  return taken;
 }
 
 void SegmentPool::give_back(SegmentFile&& segment) {
-  const std::lock_guard lock(mutex_);
-  returned_.push_back(std::move(segment));
-  changed_.notify_all();
+  {
+    const std::lock_guard lock(mutex_);
+    returned_.push_back(std::move(segment));
+  }
+  hooks_.wake();
 }
 
 bool SegmentPool::has_room() const {
@@ -85,6 +58,21 @@ std::optional<Error> SegmentPool::failed() const {
   return failed_;
 }
 
+void SegmentPool::stop() {
+  const std::lock_guard lock(mutex_);
+  stopped_ = true;
+}
+
+bool SegmentPool::ended() const {
+  const std::lock_guard lock(mutex_);
+  return stopped_ || failed_;
+}
+
+Instant SegmentPool::wake_at() const {
+  const std::lock_guard lock(mutex_);
+  return full_ ? retry_at_ : Instant::never();
+}
+
 bool SegmentPool::wanted() const {
   if (large_wanted_ > 0)
     return std::none_of(ready_.begin(), ready_.end(),
@@ -92,36 +80,61 @@ bool SegmentPool::wanted() const {
   return ready_.size() < options_.spares;
 }
 
-void SegmentPool::run() {
+bool SegmentPool::begin(Instant now) {
   std::unique_lock lock(mutex_);
-  while (!stopped_ && !failed_) {
-    if (!returned_.empty()) {
-      SegmentFile segment = std::move(returned_.front());
-      returned_.pop_front();
-      lock.unlock();
-      recycle(std::move(segment));
-      lock.lock();
-      continue;
-    }
-    if (!wanted()) {
-      changed_.wait(lock);
-      continue;
-    }
-    const uint64_t bytes = std::max(options_.segment_bytes, large_wanted_);
-    const uint64_t slot = next_slot_++;
-    lock.unlock();
-    Result<SegmentFile> made = prepare(bytes, slot);
-    lock.lock();
-    const bool was_full = full_;
-    full_ = !made && made.error().code == Errc::full;
+  if (failed_) return false;
+  if (!returned_.empty()) {
+    recycling_ = std::move(returned_.front());
+    returned_.pop_front();
+    return true;
+  }
+  if (!wanted() || now < retry_at_) return false;
+  preparing_bytes_ = std::max(options_.segment_bytes, large_wanted_);
+  const std::string path = segment_path(options_.directory, next_slot_++);
+  lock.unlock();
+  Result<std::unique_ptr<File>> file = files_.create(path);
+  if (file)
+    preparing_ = std::move(*file);
+  else
+    finish(file.error(), now);
+  return preparing_ != nullptr;
+}
+
+void SegmentPool::complete(Instant now) {
+  if (recycling_) {
+    recycle(std::move(*std::exchange(recycling_, std::nullopt)));
+    return;
+  }
+  finish(prepare(), now);
+}
+
+Result<SegmentFile> SegmentPool::prepare() {
+  std::unique_ptr<File> file = std::move(preparing_);
+  Status made = file->reserve(preparing_bytes_);
+  if (made) made = files_.sync_directory(options_.directory);
+  if (made) return SegmentFile{std::move(file), preparing_bytes_};
+  discard(*file);
+  return made.error();
+}
+
+void SegmentPool::finish(Result<SegmentFile>&& made, Instant now) {
+  bool news;
+  {
+    const std::lock_guard lock(mutex_);
+    const bool was_full = std::exchange(full_, !made && made.error().code == Errc::full);
+    news = !full_ || !was_full;
+    retry_at_ = full_ ? now + kFullRetry : kAtOnce;
     if (made)
       ready_.push_back(std::move(*made));
     else if (!full_)
       failed_ = made.error();
-    changed_.notify_all();
-    if (full_ != was_full || failed_) notify_();
-    if (full_) changed_.wait_for(lock, kFullRetry, [&] { return stopped_ || !returned_.empty(); });
   }
+  if (news) hooks_.notify();
+}
+
+// What cannot be removed now is found unused at the next start.
+void SegmentPool::discard(const File& file) {
+  [[maybe_unused]] const Status removed = files_.remove(file.path());
 }
 
 // Only segments of the usual size are kept; the others were made for one large record, or cut short at a
@@ -134,32 +147,16 @@ void SegmentPool::recycle(SegmentFile&& segment) {
   }
   // The header goes first. If a crash keeps the old one, recovery finds records that are older than the
   // checkpoint and continue nothing.
-  if (keep && !segment.file.write_at(Bytes(kSegmentHeaderBytes, '\0'), 0)) keep = false;
-  if (!keep) {
-    ::unlink(segment.file.path().c_str());
-    return;
+  if (keep && !segment.file->write_at(Bytes(kSegmentHeaderBytes, '\0'), 0)) keep = false;
+  if (!keep) discard(*segment.file);
+  {
+    const std::lock_guard lock(mutex_);
+    retry_at_ = kAtOnce;  // there is more space than before
+    if (!keep) return;
+    full_ = false;
+    ready_.push_back(std::move(segment));
   }
-  const std::lock_guard lock(mutex_);
-  const bool was_full = std::exchange(full_, false);
-  ready_.push_back(std::move(segment));
-  changed_.notify_all();
-  if (was_full) notify_();
-}
-
-Result<SegmentFile> SegmentPool::prepare(uint64_t bytes, uint64_t slot) {
-  char name[32];
-  std::snprintf(name, sizeof name, "/%010llu.log", static_cast<unsigned long long>(slot));
-  const std::string path = options_.directory + name;
-  if (options_.faults && options_.faults->full) return system_error("preallocate " + path, ENOSPC);
-  Result<File> file = File::open(path, O_RDWR | O_CREAT | O_EXCL);
-  if (!file) return file.error();
-  Status filled = fill(*file, bytes);
-  if (filled) filled = sync_directory(options_.directory);
-  if (!filled) {
-    ::unlink(path.c_str());
-    return filled.error();
-  }
-  return SegmentFile{std::move(*file), bytes};
+  hooks_.notify();
 }
 
 }  // namespace atolldb::storage

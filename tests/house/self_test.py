@@ -82,7 +82,7 @@ class Includes(HouseTest):
                            ("storage/a.cc", "#include <spdlog/spdlog.h>"), ("crdt/a.cc", "#include <catch2/catch.hpp>"),
                            ("crdt/base/a.h", "#include <xxhash.h>")]:
             self.refused(includes_test.check, {path: line + "\n"}, "found <")
-        for path, line in [("tests/a.cc", "#include <msgpack.hpp>"), ("storage/row_table.cc", "#include <lmdb.h>"),
+        for path, line in [("tests/a.cc", "#include <msgpack.hpp>"), ("storage/lmdb_table.cc", "#include <lmdb.h>"),
                            ("topology/document.cc", "#include <toml++/toml.h>"), ("region/io/a.cc", "#include <zmq.h>"),
                            ("crdt/base/a.h", "#include <vector>")]:
             self.accepted(includes_test.check, {path: line + "\n"})

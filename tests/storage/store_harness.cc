@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "storage/disk_store.h"
+#include "storage/virtual_store.h"
 
 namespace atolldb::storage::testing {
 namespace {
@@ -28,6 +29,25 @@ class MemoryHarness : public Harness {
   MemoryStoreOptions options_;
   MemoryDisk disk_;
   std::unique_ptr<MemoryStore> store_;
+};
+
+class VirtualHarness : public Harness {
+ public:
+  explicit VirtualHarness(const VirtualStoreOptions& options) : options_(options) { start(); }
+  Store& store() override { return *store_; }
+  void stop() override { store_.reset(); }
+  void start() override { store_ = std::make_unique<VirtualStore>(disk_, options_, ++incarnation_); }
+  void reopen() override {
+    stop();
+    start();
+  }
+  bool damage_row(BytesView row_key) override { return disk_.damage_row(row_key); }
+
+ private:
+  VirtualStoreOptions options_;
+  VirtualDisk disk_;
+  uint64_t incarnation_ = 0;
+  std::unique_ptr<VirtualStore> store_;
 };
 
 class DiskHarness : public Harness {
@@ -136,6 +156,14 @@ std::unique_ptr<Harness> make_harness(const std::string& kind, size_t memtable_b
     options.memtable_bytes = memtable_bytes;
     options.log_bytes_max = log_bytes_max;
     return std::make_unique<DiskHarness>(options);
+  }
+  if (kind == "virtual") {
+    VirtualStoreOptions options;
+    options.memtable_bytes = memtable_bytes;
+    options.log_bytes_max = log_bytes_max;
+    options.log_segment_bytes = 64u << 10;
+    options.automatic = true;
+    return std::make_unique<VirtualHarness>(options);
   }
   REQUIRE(kind == "memory");
   MemoryStoreOptions options;

@@ -49,7 +49,7 @@ void write_whole(const std::string& path, const std::string& bytes);
 // Flips a bit in the bytes some way behind every place where `marker` stands. False: it stands nowhere.
 bool flip_byte_behind(const std::string& path, BytesView marker);
 
-// "memory" or "disk".
+// "memory", "virtual" or "disk".
 std::unique_ptr<Harness> make_harness(const std::string& kind, size_t memtable_bytes = 8u << 20,
                                       uint64_t log_bytes_max = 1u << 30);
 

@@ -1,4 +1,4 @@
-#include "storage/row_table.h"
+#include "storage/lmdb_table.h"
 
 #include <lmdb.h>
 #include <sys/statvfs.h>
@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "storage/file.h"
+#include "storage/file_system.h"
 #include "storage/row_format.h"
 
 namespace atolldb::storage {
@@ -153,7 +153,7 @@ class TableWriter {
 
 }  // namespace
 
-struct RowTable::Impl {
+struct LmdbTable::Impl {
   MDB_env* env = nullptr;
   MDB_dbi dbis[2] = {};
   MDB_txn* read_txn = nullptr;
@@ -161,6 +161,7 @@ struct RowTable::Impl {
   uint64_t map_bytes = 0;
   LogPosition checkpoint;
   std::string path;
+  const DiskFaults* faults = nullptr;
 
   ~Impl() {
     if (read_txn) mdb_txn_abort(read_txn);
@@ -183,10 +184,10 @@ struct RowTable::Impl {
   Found assemble(MDB_dbi table, StoredKey& key, const StoredRow& first, Bytes& value);
 };
 
-RowTable::RowTable(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-RowTable::~RowTable() = default;
+LmdbTable::LmdbTable(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+LmdbTable::~LmdbTable() = default;
 
-int RowTable::Impl::open_env(uint64_t bytes) {
+int LmdbTable::Impl::open_env(uint64_t bytes) {
   if (const int rc = mdb_env_create(&env); rc != 0) return rc;
   mdb_env_set_maxdbs(env, kNamedTables);
   mdb_env_set_mapsize(env, bytes);
@@ -200,7 +201,7 @@ int RowTable::Impl::open_env(uint64_t bytes) {
   return rc;
 }
 
-Status RowTable::Impl::open(uint64_t bytes) {
+Status LmdbTable::Impl::open(uint64_t bytes) {
   const bool usual = bytes == 0;
   if (usual) bytes = kMapBytesUsual;
   int rc = open_env(bytes);
@@ -224,7 +225,7 @@ Status RowTable::Impl::open(uint64_t bytes) {
   return read_checkpoint();
 }
 
-Status RowTable::Impl::read_checkpoint() {
+Status LmdbTable::Impl::read_checkpoint() {
   MDB_val key = to_val(kCheckpointKey), data;
   const int rc = mdb_get(reader(), dbi(Part::meta), &key, &data);
   if (rc == MDB_NOTFOUND) return ok();
@@ -238,16 +239,17 @@ Status RowTable::Impl::read_checkpoint() {
   return ok();
 }
 
-Result<std::unique_ptr<RowTable>> RowTable::open(const std::string& directory, const Options& options) {
+Result<std::unique_ptr<LmdbTable>> LmdbTable::open(const std::string& directory, const Options& options) {
   auto impl = std::make_unique<Impl>();
   impl->path = directory;
+  impl->faults = options.faults;
   if (Status opened = impl->open(options.map_bytes); !opened) return opened.error();
-  std::unique_ptr<RowTable> table(new RowTable(std::move(impl)));
+  std::unique_ptr<LmdbTable> table(new LmdbTable(std::move(impl)));
   table->end_read();
   return table;
 }
 
-Found RowTable::get(Part part, BytesView key, Bytes& value) {
+Found LmdbTable::get(Part part, BytesView key, Bytes& value) {
   if (key.empty() || key.size() > kRowKeyBytesMax) return Found::no;
   StoredKey stored(key);
   MDB_val k = to_val(stored.view()), data;
@@ -261,7 +263,7 @@ Found RowTable::get(Part part, BytesView key, Bytes& value) {
   return Found::yes;
 }
 
-Found RowTable::Impl::assemble(MDB_dbi table, StoredKey& key, const StoredRow& first, Bytes& value) {
+Found LmdbTable::Impl::assemble(MDB_dbi table, StoredKey& key, const StoredRow& first, Bytes& value) {
   if (first.length > kRecordBytesMax) return Found::damaged;
   Bytes whole;
   whole.reserve(first.length);
@@ -279,13 +281,13 @@ Found RowTable::Impl::assemble(MDB_dbi table, StoredKey& key, const StoredRow& f
   return Found::yes;
 }
 
-void RowTable::end_read() {
+void LmdbTable::end_read() {
   if (std::exchange(impl_->reading, false)) mdb_txn_reset(impl_->read_txn);
 }
 
-LogPosition RowTable::checkpoint() const { return impl_->checkpoint; }
+LogPosition LmdbTable::checkpoint() const { return impl_->checkpoint; }
 
-Status RowTable::grow() {
+Status LmdbTable::grow() {
   end_read();
   const int rc = mdb_env_set_mapsize(impl_->env, impl_->map_bytes * 2);
   if (rc != 0) return lmdb_error("grow the map of " + impl_->path, rc);
@@ -293,7 +295,7 @@ Status RowTable::grow() {
   return ok();
 }
 
-uint64_t RowTable::used_bytes() const {
+uint64_t LmdbTable::used_bytes() const {
   MDB_envinfo info;
   MDB_stat stat;
   mdb_env_info(impl_->env, &info);
@@ -301,12 +303,13 @@ uint64_t RowTable::used_bytes() const {
   return (info.me_last_pgno + 1) * uint64_t{stat.ms_psize};
 }
 
-RowTable::Written RowTable::write(const Memtable& rows, const Memtable& meta, LogPosition position,
-                                  std::optional<Error>& error) {
+Table::Written LmdbTable::write(const MemtablePair& changes, LogPosition position,
+                                std::optional<Error>& error) {
+  if (impl_->faults && impl_->faults->full) return Written::disk_full;
   WriteTxn txn(impl_->env);
   int rc = txn.begun();
-  if (rc == 0) rc = TableWriter(txn.get(), impl_->dbi(Part::rows)).write(rows);
-  if (rc == 0) rc = TableWriter(txn.get(), impl_->dbi(Part::meta)).write(meta);
+  if (rc == 0) rc = TableWriter(txn.get(), impl_->dbi(Part::rows)).write(changes.rows);
+  if (rc == 0) rc = TableWriter(txn.get(), impl_->dbi(Part::meta)).write(changes.meta);
   if (rc == 0) {
     MDB_val key = to_val(kCheckpointKey), data{stored_size(RowKind::whole, sizeof position.value), nullptr};
     rc = mdb_put(txn.get(), impl_->dbi(Part::meta), &key, &data, MDB_RESERVE);
@@ -318,65 +321,62 @@ RowTable::Written RowTable::write(const Memtable& rows, const Memtable& meta, Lo
   if (rc == 0) return Written::done;
   if (rc == EIO && nearly_full(impl_->path)) rc = ENOSPC;
   error = lmdb_error("checkpoint into " + impl_->path, rc);
-  if (rc == MDB_MAP_FULL) return Written::map_full;
+  if (rc == MDB_MAP_FULL) return Written::needs_growth;
   return error->code == Errc::full ? Written::disk_full : Written::failed;
 }
 
-// -- Cursor
+// -- the cursor
 
-struct RowTable::Cursor::State {
-  RowTable::Impl& table;
-  MDB_dbi dbi;
-  MDB_cursor* cursor = nullptr;
-  MDB_val key{}, data{};
-  bool valid = false;
-  Bytes assembled;
+class LmdbTable::LmdbCursor final : public Table::Cursor {
+ public:
+  LmdbCursor(Impl& table, MDB_dbi dbi) : table_(table), dbi_(dbi) {
+    const int rc = mdb_cursor_open(table.reader(), dbi, &cursor_);
+    ensure(rc == 0, "a cursor opens in an open table");
+  }
+  ~LmdbCursor() override { mdb_cursor_close(cursor_); }
+  LmdbCursor(const LmdbCursor&) = delete;
+  LmdbCursor& operator=(const LmdbCursor&) = delete;
 
+  void seek(BytesView from) override {
+    stored_key_ = to_val(from);
+    move(from.empty() ? MDB_FIRST : MDB_SET_RANGE);
+    // A key that `from` continues with zeros lies behind it here, because of its chunk number.
+    while (valid_ && key_ < from) next();
+  }
+  void next() override { move(MDB_NEXT); }
+
+  Found read(BytesView& value) override {
+    const auto row = decode_row(to_view(stored_key_), to_view(data_));
+    if (!row || row->kind == RowKind::more) return Found::damaged;
+    if (row->kind == RowKind::whole) {
+      value = row->payload;
+      return Found::yes;
+    }
+    StoredKey stored(key_);
+    const Found found = table_.assemble(dbi_, stored, *row, assembled_);
+    if (found == Found::yes) value = assembled_;
+    return found;
+  }
+
+ private:
   // On to the first chunk of the next row.
   void move(MDB_cursor_op op) {
-    int rc = mdb_cursor_get(cursor, &key, &data, op);
-    while (rc == 0 && (key.mv_size <= kChunkNumberBytes || chunk_of(to_view(key)) != 0))
-      rc = mdb_cursor_get(cursor, &key, &data, MDB_NEXT);
-    valid = rc == 0;
+    int rc = mdb_cursor_get(cursor_, &stored_key_, &data_, op);
+    while (rc == 0 && (stored_key_.mv_size <= kChunkNumberBytes || chunk_of(to_view(stored_key_)) != 0))
+      rc = mdb_cursor_get(cursor_, &stored_key_, &data_, MDB_NEXT);
+    valid_ = rc == 0;
+    if (valid_) key_ = to_view(stored_key_).substr(0, stored_key_.mv_size - kChunkNumberBytes);
   }
+
+  Impl& table_;
+  MDB_dbi dbi_;
+  MDB_cursor* cursor_ = nullptr;
+  MDB_val stored_key_{}, data_{};
+  Bytes assembled_;
 };
 
-RowTable::Cursor::Cursor(RowTable& table, Part part)
-    : state_(new State{*table.impl_, table.impl_->dbi(part)}) {
-  const int rc = mdb_cursor_open(state_->table.reader(), state_->dbi, &state_->cursor);
-  ensure(rc == 0, "a cursor opens in an open table");
+std::unique_ptr<Table::Cursor> LmdbTable::cursor(Part part) {
+  return std::make_unique<LmdbCursor>(*impl_, impl_->dbi(part));
 }
-
-RowTable::Cursor::~Cursor() { mdb_cursor_close(state_->cursor); }
-
-void RowTable::Cursor::seek(BytesView from) {
-  state_->key = to_val(from);
-  state_->move(from.empty() ? MDB_FIRST : MDB_SET_RANGE);
-  // A key that `from` continues with zeros lies behind it here, because of its chunk number.
-  while (state_->valid && key() < from) next();
-}
-
-bool RowTable::Cursor::valid() const { return state_->valid; }
-
-BytesView RowTable::Cursor::key() const {
-  BytesView stored = to_view(state_->key);
-  stored.remove_suffix(kChunkNumberBytes);
-  return stored;
-}
-
-Found RowTable::Cursor::read(BytesView& value) {
-  const auto row = decode_row(to_view(state_->key), to_view(state_->data));
-  if (!row || row->kind == RowKind::more) return Found::damaged;
-  if (row->kind == RowKind::whole) {
-    value = row->payload;
-    return Found::yes;
-  }
-  StoredKey stored(key());
-  const Found found = state_->table.assemble(state_->dbi, stored, *row, state_->assembled);
-  if (found == Found::yes) value = state_->assembled;
-  return found;
-}
-
-void RowTable::Cursor::next() { state_->move(MDB_NEXT); }
 
 }  // namespace atolldb::storage

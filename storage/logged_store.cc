@@ -1,0 +1,208 @@
+#include "storage/logged_store.h"
+
+#include <algorithm>
+
+#include "storage/batch_check.h"
+#include "storage/checkpointer.h"
+#include "storage/log_recovery.h"
+#include "storage/log_writer.h"
+#include "storage/merged_walk.h"
+#include "storage/segment_pool.h"
+
+namespace atolldb::storage {
+namespace {
+
+constexpr uint64_t kSegmentBytesMin = 64u << 10;
+
+LoggedStoreOptions sensible(LoggedStoreOptions options) {
+  options.log_segment_bytes = std::max(options.log_segment_bytes, kSegmentBytesMin);
+  return options;
+}
+
+}  // namespace
+
+LoggedStore::LoggedStore(const LoggedStoreOptions& options, Parts&& parts)
+    : options_(sensible(options)),
+      files_(std::move(parts.files)),
+      log_directory_(std::move(parts.log_directory)),
+      incarnation_(parts.incarnation),
+      table_(std::move(parts.table)),
+      checkpoint_(table_->checkpoint()) {}
+
+LoggedStore::~LoggedStore() = default;
+
+Status LoggedStore::recover(const RecordVisitor& old, const RecordVisitor& apply) {
+  ensure(!recovered(), "recover() is called once");
+  Result<RecoveredLog> found = recover_log(*files_, log_directory_, checkpoint_, incarnation_, old, apply);
+  if (!found) return found.error();
+  start(std::move(*found));
+  return ok();
+}
+
+void LoggedStore::start(RecoveredLog&& found) {
+  damaged_ = found.damaged;
+  durable_ = {found.end};
+  SegmentPool::Options pool_options;
+  pool_options.directory = log_directory_;
+  pool_options.segment_bytes = options_.log_segment_bytes;
+  pool_ = std::make_unique<SegmentPool>(pool_options, *files_, found.next_slot,
+                                        SegmentPool::Hooks{[this] { wake(Job::segments); },
+                                                           [this] {
+                                                             wake(Job::log);
+                                                             notify();
+                                                           }});
+  for (SegmentFile& segment : found.unused) pool_->give_back(std::move(segment));
+  LogWriter::Options log_options;
+  log_options.incarnation = incarnation_;
+  log_options.periodic = options_.durability == Durability::periodic;
+  log_ =
+      std::make_unique<LogWriter>(log_options, std::move(found.kept), found.end, found.next_sequence, *pool_,
+                                  LogWriter::Hooks{[this] { wake(Job::log); },
+                                                   [this] {
+                                                     checkpointer_->handle_synced();
+                                                     notify();
+                                                   }});
+  checkpointer_ = std::make_unique<Checkpointer>(
+      *log_, *table_, Checkpointer::Hooks{[this] { wake(Job::checkpoint); }, [this] { notify(); }});
+}
+
+Worker& LoggedStore::worker(Job job) {
+  ensure(recovered(), "there is background work after recover()");
+  switch (job) {
+    case Job::log:
+      return *log_;
+    case Job::segments:
+      return *pool_;
+    case Job::checkpoint:
+      break;
+  }
+  return *checkpointer_;
+}
+
+void LoggedStore::stop_log() { log_->stop(); }
+void LoggedStore::stop_segments() { pool_->stop(); }
+void LoggedStore::stop_checkpoints() { checkpointer_->stop(); }
+
+std::optional<Error> LoggedStore::failed() const {
+  if (const auto error = log_->failed()) return error;
+  if (const auto error = pool_->failed()) return error;
+  return checkpointer_->failed();
+}
+
+// How full the active memtable is, as a share of `parts`.
+bool LoggedStore::filled(size_t part, size_t parts) const {
+  return active_.bytes() * parts >= options_.memtable_bytes * part ||
+         active_.rows.size() * parts >= options_.memtable_rows * part;
+}
+
+Result<std::vector<LogPosition>> LoggedStore::commit(Batch&& batch) {
+  ensure(recovered() || batch.records.empty(), "records are committed after recover()");
+  if (Status sound = check_batch(batch); !sound) return sound.error();
+  if (recovered()) {
+    if (const auto error = failed()) return Error{Errc::io, error->message};
+    if (!pool_->has_room()) return Error{Errc::full, "the disk is full: there is no room for the log"};
+    if (!log_->has_room()) return Error{Errc::full, "the log is behind: its buffer is full"};
+    if (filled(1, 1))
+      return Error{Errc::full, checkpointer_->has_room() ? "both memtables are full"
+                                                         : "both memtables are full, and so is the disk"};
+  }
+  std::vector<LogPosition> positions;
+  positions.reserve(batch.records.size());
+  for (const Bytes& record : batch.records) positions.push_back(log_->append(record));
+  if (!positions.empty()) log_->flush();
+  records_ += positions.size();
+  for (Batch::Change& change : batch.rows)
+    active_.rows.change(std::move(change.key), std::move(change.value));
+  for (Batch::Change& change : batch.meta)
+    active_.meta.change(std::move(change.key), std::move(change.value));
+  return positions;
+}
+
+Found LoggedStore::find(BytesView key, Bytes& value, Memtable MemtablePair::*part, Table::Part below) {
+  const std::optional<Bytes>* entry = (active_.*part).find(key);
+  if (!entry && frozen_) entry = ((*frozen_).*part).find(key);
+  if (!entry) return table_->get(below, key, value);
+  if (!*entry) return Found::no;
+  value = **entry;
+  return Found::yes;
+}
+
+bool LoggedStore::walk(BytesView from, BytesView to, const RowVisitor& visit, Memtable MemtablePair::*part,
+                       Table::Part below) {
+  const std::unique_ptr<Table::Cursor> base = table_->cursor(below);
+  return merged_walk(active_.*part, frozen_ ? &((*frozen_).*part) : nullptr, *base, from, to, visit);
+}
+
+Found LoggedStore::get(BytesView row_key, Bytes& value) {
+  return find(row_key, value, &MemtablePair::rows, Table::Part::rows);
+}
+Found LoggedStore::get_meta(BytesView key, Bytes& value) {
+  return find(key, value, &MemtablePair::meta, Table::Part::meta);
+}
+bool LoggedStore::walk(BytesView from, BytesView to, const RowVisitor& visit) {
+  return walk(from, to, visit, &MemtablePair::rows, Table::Part::rows);
+}
+bool LoggedStore::walk_meta(BytesView from, BytesView to, const RowVisitor& visit) {
+  return walk(from, to, visit, &MemtablePair::meta, Table::Part::meta);
+}
+
+Result<Bytes> LoggedStore::read_log(LogPosition at) { return log_->read(at); }
+LogPosition LoggedStore::log_begin() const { return log_->begin(); }
+LogPosition LoggedStore::log_end() const { return log_->end(); }
+
+void LoggedStore::release_log(LogPosition keep_from) {
+  released_ = std::max(released_, keep_from);
+  drop_log();
+}
+
+void LoggedStore::drop_log() {
+  log_->drop_below(std::min(released_, checkpoint_));
+  log_->drop_to_size(options_.log_bytes_max, checkpoint_);
+}
+
+bool LoggedStore::wants_checkpoint() const {
+  const uint64_t log_bytes = log_->end().value - checkpoint_.value;
+  return !frozen_ && (filled(1, 2) || log_bytes >= options_.log_bytes_max / 2);
+}
+
+bool LoggedStore::begin_checkpoint(std::vector<Batch::Change>&& meta) {
+  if (frozen_ || failed()) return false;
+  for (Batch::Change& change : meta) active_.meta.change(std::move(change.key), std::move(change.value));
+  frozen_ = std::make_shared<MemtablePair>(std::exchange(active_, {}));
+  frozen_at_ = log_->end();
+  checkpointer_->freeze(frozen_, frozen_at_);
+  return true;
+}
+
+bool LoggedStore::has_room() const {
+  return !filled(1, 1) && pool_->has_room() && log_->has_room() && !failed();
+}
+
+Events LoggedStore::poll() {
+  table_->end_read();
+  Events events;
+  if (checkpointer_->poll()) {
+    frozen_.reset();
+    checkpoint_ = frozen_at_;
+    ++checkpoints_;
+    events.checkpoint_done = true;
+    drop_log();
+  }
+  events.failed = failed();
+  if (!events.failed) durable_ = log_->durable();
+  events.durable = durable_;
+  return events;
+}
+
+Usage LoggedStore::usage() const {
+  Usage usage;
+  usage.log_bytes = log_->kept_bytes();
+  usage.memtable_bytes = active_.bytes() + (frozen_ ? frozen_->bytes() : 0);
+  usage.map_bytes = table_->used_bytes();
+  usage.records = records_;
+  usage.syncs = log_->syncs();
+  usage.checkpoints = checkpoints_;
+  return usage;
+}
+
+}  // namespace atolldb::storage

@@ -1,0 +1,63 @@
+#pragma once
+// Checkpointed rows and meta entries: what lies below the memtables. LmdbTable in the daemon, the virtual
+// disk's in tests and the simulator.
+//
+// Two threads: the protocol thread reads one state at a time, which end_read() gives up (never held across
+// polls: a reader that stays keeps LMDB from reusing pages, HAZARDS 29); the checkpointer writes.
+
+#include <memory>
+#include <optional>
+
+#include "storage/memtable.h"
+#include "storage/store.h"
+
+namespace atolldb::storage {
+
+// What is checkpointed together.
+struct MemtablePair {
+  Memtable rows, meta;
+  size_t bytes() const { return rows.bytes() + meta.bytes(); }
+};
+
+class Table {
+ public:
+  enum class Part : unsigned char { rows, meta };
+
+  virtual ~Table() = default;
+
+  // -- the protocol thread
+  virtual Found get(Part part, BytesView key, Bytes& value) = 0;
+  // The next read sees the newest checkpoint.
+  virtual void end_read() = 0;
+  // At the opening: the position below which every record is contained.
+  virtual LogPosition checkpoint() const = 0;
+  // Called when write() has answered needs_growth, and not while it runs. Ends the read.
+  virtual Status grow() = 0;
+  virtual uint64_t used_bytes() const = 0;
+
+  // A place in a part, in the order of the keys. Valid until end_read().
+  class Cursor {
+   public:
+    virtual ~Cursor() = default;
+    // To the first row with a key of at least `from`.
+    virtual void seek(BytesView from) = 0;
+    virtual void next() = 0;
+    bool valid() const { return valid_; }
+    BytesView key() const { return key_; }
+    // The view lasts until the next call.
+    virtual Found read(BytesView& value) = 0;
+
+   protected:
+    bool valid_ = false;
+    BytesView key_;
+  };
+  virtual std::unique_ptr<Cursor> cursor(Part part) = 0;
+
+  // -- the checkpointer
+  enum class Written : unsigned char { done, needs_growth, disk_full, failed };
+  // Both memtables and the position in one synced transaction. Anything but `done` changed nothing; `error`
+  // says why.
+  virtual Written write(const MemtablePair& changes, LogPosition position, std::optional<Error>& error) = 0;
+};
+
+}  // namespace atolldb::storage

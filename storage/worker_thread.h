@@ -1,0 +1,36 @@
+#pragma once
+// A thread that does one worker's pieces as they come.
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "storage/worker.h"
+
+namespace atolldb::storage {
+
+class WorkerThread {
+ public:
+  explicit WorkerThread(Worker& worker) : worker_(worker) {}
+  ~WorkerThread() { join(); }
+  WorkerThread(const WorkerThread&) = delete;
+  WorkerThread& operator=(const WorkerThread&) = delete;
+
+  void start();
+  // There may be something to do. From any thread; costs nothing while the worker is awake anyway.
+  void wake();
+  // Waits until the worker has ended; whoever calls has seen to it that it will.
+  void join();
+
+ private:
+  void run();
+
+  Worker& worker_;
+  std::atomic<bool> woken_{false};
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::thread thread_;
+};
+
+}  // namespace atolldb::storage
