@@ -337,6 +337,7 @@ void Node::handle_tick(Now now) {
   if (now.monotonic < next_tick_) return;
   next_tick_ = now.monotonic + kTickEvery;
   for (const NodeNumber node : state_.peers.expire(now)) peer_down(node);
+  state_.peers.refresh_median();
   memory_.tick();
   if (std::exchange(standing_seen_, state_.standing) == Standing::lost && state_.standing == Standing::vote)
     acknowledge_everything();
@@ -347,8 +348,7 @@ void Node::handle_tick(Now now) {
   exchanges_.tick();
   checkpoint();
   for (auto& [node, peer] : state_.peers.all()) {
-    const Duration every = peer.local ? Peers::kHeartbeatLocal : Peers::kHeartbeatRemote;
-    if (now.monotonic - peer.said >= every) state_.out.beat(node);
+    if (now.monotonic - peer.said >= state_.peers.beat_every(peer)) state_.out.beat(node);
   }
   if (quiet()) next_tick_ = now.monotonic + kIdleTickEvery;
 }

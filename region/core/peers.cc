@@ -15,6 +15,11 @@ Peers::Peers(const topology::Topology& topology, NodeNumber self) {
     peer.region = node.region;
     peer.local = node.region == home;
   }
+  const auto local =
+      std::count_if(peers_.begin(), peers_.end(), [](const auto& p) { return p.second.local; });
+  const auto remote = static_cast<int64_t>(peers_.size()) - local;
+  local_every_ = std::max(kHeartbeatLocal, Duration::millis(1000 * local / kLocalBeatsPerSecond));
+  remote_every_ = std::max(kHeartbeatRemote, Duration::millis(1000 * remote / kRemoteBeatsPerSecond));
 }
 
 Peer* Peers::find(NodeNumber node) {
@@ -55,8 +60,9 @@ std::vector<NodeNumber> Peers::expire(Now now) {
   for (auto& [node, peer] : peers_) {
     // A link that broke and did not come back in three heartbeats is a process that died.
     const Duration silence = now.monotonic - peer.heard;
-    const Duration patience = peer.linked ? kSuspectAfter : kHeartbeatLocal * 3;
-    if (!peer.up || silence <= (peer.local ? patience : kSuspectAfter * 2)) continue;
+    const Duration local = peer.linked ? std::max(kSuspectAfter, local_every_ * 4) : local_every_ * 3;
+    const Duration patience = peer.local ? local : std::max(kSuspectAfter * 2, remote_every_ * 3);
+    if (!peer.up || silence <= patience) continue;
     peer.up = false;
     gone.push_back(node);
   }
@@ -80,16 +86,21 @@ bool Peers::note_forgot(NodeNumber node, uint32_t start) {
   return true;
 }
 
-uint64_t Peers::clamped_wall(Now now) const {
+void Peers::refresh_median() {
   std::vector<int64_t> offsets{0};
+  offsets.reserve(peers_.size() + 1);
   for (const auto& [node, peer] : peers_)
     if (peer.up) offsets.push_back(peer.wall_offset_ms);
-  std::sort(offsets.begin(), offsets.end());
-  const int64_t median = offsets[(offsets.size() - 1) / 2];
+  const auto median = offsets.begin() + static_cast<ptrdiff_t>((offsets.size() - 1) / 2);
+  std::nth_element(offsets.begin(), median, offsets.end());
+  median_offset_ms_ = *median;
+}
+
+uint64_t Peers::clamped_wall(Now now) const {
   const auto wall = static_cast<int64_t>(now.wall_ms);
   const auto bound = static_cast<int64_t>(crdt::HybridClock::kDriftMaxMs);
-  return static_cast<uint64_t>(
-      std::max<int64_t>(0, std::clamp(wall, wall + median - bound, wall + median + bound)));
+  return static_cast<uint64_t>(std::max<int64_t>(
+      0, std::clamp(wall, wall + median_offset_ms_ - bound, wall + median_offset_ms_ + bound)));
 }
 
 }  // namespace atolldb::region

@@ -38,6 +38,11 @@ class Peers {
   static constexpr Duration kSuspectAfter = Duration::millis(1500);
   static constexpr Duration kHeartbeatLocal = Duration::millis(100);
   static constexpr Duration kHeartbeatRemote = Duration::millis(500);
+  // In a large cluster heartbeats are further apart, so that a node sends about this many a second however
+  // many others there are. A stream that gets no answer tries another replica by itself; what takes longer is
+  // only to hear of a node that nobody sends anything to.
+  static constexpr int64_t kLocalBeatsPerSecond = 100;
+  static constexpr int64_t kRemoteBeatsPerSecond = 50;
 
   enum class Heard : uint8_t {
     ok,
@@ -49,6 +54,8 @@ class Peers {
 
   Heard hear(Now now, NodeNumber from, const FrameHeader& header);
   void link(NodeNumber node, bool up);
+  // How long after the last frame to it a heartbeat is due.
+  Duration beat_every(const Peer& peer) const { return peer.local ? local_every_ : remote_every_; }
   // Those that have gone silent; each is reported once.
   std::vector<NodeNumber> expire(Now now);
 
@@ -62,12 +69,16 @@ class Peers {
   // The wall clock that this node may issue stamps from: its own, but no further than kDriftMaxMs beyond the
   // median of the nodes that are up.
   uint64_t clamped_wall(Now now) const;
+  // Takes what has been heard of other clocks into account; called in every tick.
+  void refresh_median();
 
   std::map<NodeNumber, Peer>& all() { return peers_; }
   const std::map<NodeNumber, Peer>& all() const { return peers_; }
 
  private:
   std::map<NodeNumber, Peer> peers_;  // without this node
+  Duration local_every_, remote_every_;
+  int64_t median_offset_ms_ = 0;  // of all clocks, from this node's
 };
 
 }  // namespace atolldb::region
