@@ -291,12 +291,12 @@ class Run {
       world_.kill(node);
       world_.wipe(node);
     } else {
-      const storage::MemoryDisk older = world_.disk(node);
+      const storage::VirtualDisk older = world_.disk(node);
       world_.run_for(Duration::millis(300));
       if (!world_.running(node)) return;
       world_.kill(node);
       world_.disk(node) = older;
-      world_.disk(node).crash();
+      world_.disk(node).cut_power(world_.prng());
     }
     world_.start(node);
   }

@@ -12,8 +12,7 @@ struct World::Process final : EventLog {
   Process(World& world_in, NodeNumber self_in, uint64_t seed)
       : world(world_in),
         self(self_in),
-        store(world_in.disks_[self_in],
-              {world_in.options_.memtable_bytes, world_in.options_.log_bytes_max, false, false}),
+        store(world_in.disks_[self_in], store_options(world_in.options_), seed),
         engine({self_in, seed}, world_in.topology_, store, *this),
         incarnation(++world_in.incarnations_) {}
   void write(LogLevel level, std::string_view line) override {
@@ -23,11 +22,26 @@ struct World::Process final : EventLog {
   }
   World& world;
   NodeNumber self;
-  storage::MemoryStore store;
+  storage::VirtualStore store;
   node::Engine engine;
   uint64_t incarnation;
   Instant deadline{0};
-  Instant sync_at = Instant::never();
+  Instant done_at[std::size(storage::kJobs)] = {Instant::never(), Instant::never(), Instant::never()};
+
+  Instant& done(storage::Job job) { return done_at[static_cast<size_t>(job)]; }
+  // When the disk has something to say.
+  Instant disk_at() {
+    return std::min(*std::min_element(std::begin(done_at), std::end(done_at)), store.wake_at());
+  }
+
+ private:
+  static storage::VirtualStoreOptions store_options(const WorldOptions& options) {
+    storage::VirtualStoreOptions out;
+    out.memtable_bytes = options.memtable_bytes;
+    out.log_bytes_max = options.log_bytes_max;
+    out.log_segment_bytes = 128u << 10;
+    return out;
+  }
 };
 
 World::World(const WorldOptions& options) : options_(options), prng_(options.seed) {
@@ -88,9 +102,10 @@ void World::start_all() {
 }
 
 void World::kill(NodeNumber node, bool lose_unsynced) {
-  const size_t unsynced = disks_[node].unsynced_records();
+  if (!running(node)) return;
+  processes_.at(node)->store.finish_some(prng_, now_);
   processes_.erase(node);
-  disks_[node].crash(lose_unsynced ? prng_.below(unsynced + 1) : unsynced);
+  if (lose_unsynced) disks_[node].cut_power(prng_);
   std::erase_if(network_, [&](const auto& item) { return item.second.to == node; });
   for (const auto& [other, peer] : processes_) peer->engine.handle_link(now_for(other), node, false);
 }
@@ -132,10 +147,8 @@ void World::flush(NodeNumber node) {
   process.deadline = out.next_deadline;
   for (auto& frame : out.frames) transmit(node, frame.to, std::move(frame.bytes));
   for (auto& reply : out.replies) responses_[reply.response.correlation] = std::move(reply.response);
-  // A full store logs nothing, and its checkpoint still ends.
-  if (process.sync_at == Instant::never() &&
-      (disks_[node].unsynced_records() > 0 || !process.store.has_room()))
-    process.sync_at = now_ + Duration::micros(sync_us);
+  for (const storage::Job job : storage::kJobs)
+    if (process.store.begin(job, now_)) process.done(job) = now_ + Duration::micros(sync_us);
   if (out.fatal) {
     fatal_[node] = *out.fatal;
     kill(node, false);
@@ -144,7 +157,8 @@ void World::flush(NodeNumber node) {
 
 void World::step() {
   Instant next = network_.empty() ? Instant::never() : network_.begin()->first;
-  for (const auto& [node, process] : processes_) next = std::min({next, process->deadline, process->sync_at});
+  for (const auto& [node, process] : processes_)
+    next = std::min({next, process->deadline, process->disk_at()});
   now_ = std::max(now_, next);
   if (!network_.empty() && network_.begin()->first <= now_) {
     Packet packet = std::move(network_.begin()->second);
@@ -158,11 +172,13 @@ void World::step() {
     const auto at = processes_.find(node);
     if (at == processes_.end()) continue;
     Process& process = *at->second;
-    if (process.sync_at <= now_) {
-      process.sync_at = Instant::never();
-      process.store.sync();
-      process.store.finish_checkpoint();
-      process.engine.handle_storage(now_for(node));
+    if (process.disk_at() <= now_) {
+      for (const storage::Job job : storage::kJobs)
+        if (process.done(job) <= now_) {
+          process.done(job) = Instant::never();
+          process.store.complete(job, now_);
+        }
+      if (process.store.has_news()) process.engine.handle_storage(now_for(node));
       return flush(node);
     }
     if (process.deadline <= now_) {

@@ -1,5 +1,5 @@
 #pragma once
-// A whole cluster in one thread: real engines over in-memory disks, a network that the test bends, virtual
+// A whole cluster in one thread: real engines and stores over virtual disks, a network that the test bends, virtual
 // time. Everything is a function of the seed.
 
 #include <deque>
@@ -13,7 +13,7 @@
 
 #include "crdt/base/prng.h"
 #include "region/node/engine.h"
-#include "storage/memory_store.h"
+#include "storage/virtual_store.h"
 #include "topology/topology.h"
 
 namespace atolldb::testing {
@@ -38,7 +38,7 @@ class World {
   void start_all();
   void kill(NodeNumber node, bool lose_unsynced = true);
   bool running(NodeNumber node) const { return processes_.contains(node); }
-  storage::MemoryDisk& disk(NodeNumber node) { return disks_[node]; }
+  storage::VirtualDisk& disk(NodeNumber node) { return disks_[node]; }
   void wipe(NodeNumber node) { disks_[node] = {}; }
   std::optional<std::string> fatal(NodeNumber node) const;
 
@@ -49,7 +49,7 @@ class World {
   void heal() { cuts_.clear(); }
   uint32_t drop_per_1000 = 0, duplicate_per_1000 = 0;
   int64_t jitter_us = 0;
-  // Of a node's disk: commits become durable this much later.
+  // Of a node's disk: what a piece of its store's background work takes.
   int64_t sync_us = 150;
   std::map<NodeNumber, int64_t> wall_skew_ms;
 
@@ -99,7 +99,7 @@ class World {
   topology::Topology topology_;
   Prng prng_;
   Instant now_{1'000'000'000};
-  std::map<NodeNumber, storage::MemoryDisk> disks_;
+  std::map<NodeNumber, storage::VirtualDisk> disks_;
   std::map<NodeNumber, std::unique_ptr<Process>> processes_;
   std::map<NodeNumber, std::string> fatal_;
   std::multimap<Instant, Packet> network_;
