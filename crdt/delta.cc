@@ -1,6 +1,7 @@
 #include "crdt/delta.h"
 
 #include <algorithm>
+#include <map>
 
 #include "crdt/delta_codec.h"
 
@@ -55,6 +56,17 @@ void keep_live(const Part& from, const Delta& other, const Part& part, std::vect
   }
 }
 
+// Of each actor the latest add before these that is none of them.
+std::vector<Dot> after_of(const Part& a, const Part& b, const DotSet& dots) {
+  std::map<Actor, uint64_t> latest;
+  for (const Part* part : {&a, &b})
+    for (const Dot& dot : part->after)
+      if (!dots.contains(dot)) latest[dot.actor] = std::max(latest[dot.actor], dot.counter);
+  std::vector<Dot> out;
+  for (const auto& [actor, counter] : latest) out.push_back({actor, counter});
+  return out;
+}
+
 // The latest add before these that is none of them; a replica that has it has the ones before it.
 uint64_t after_add_of(const Part& a, const Part& b, const DotSet& dots) {
   uint64_t out = 0;
@@ -72,6 +84,12 @@ Part coalesce_parts(const Delta& first, const Part& p, const Delta& second, cons
   keep_live(q, first, p, out.live);
   if (p.name.tag == RowTag::total && out.live.size() > 1)
     out.live.erase(out.live.begin(), out.live.end() - 1);
+  if (p.name.tag == RowTag::field) {
+    out.baselines = p.baselines;
+    join_baselines(out.baselines, q.baselines);
+    join_totals(out.live, out.baselines);
+    out.after = after_of(p, q, dots);
+  }
   if (!out.live.empty()) out.subject = p.subject.empty() ? q.subject : p.subject;
   out.context = contexts.of(p.context, q.context);
   out.extra = join(p.extra, q.extra);
@@ -94,7 +112,10 @@ Part moved(const Part& part, uint32_t context) {
 
 uint64_t first_after_add(const std::vector<Part>& parts) {
   for (const Part& part : parts)
-    if (part.after_add > 0) return part.after_add;
+    if (part.after_add > 0)
+      return part.after_add;
+    else if (!part.after.empty())
+      return part.after.front().counter;
   return 0;
 }
 

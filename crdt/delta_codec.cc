@@ -11,7 +11,7 @@ namespace {
 constexpr uint64_t kVersion = 1;
 constexpr size_t kFields = 5;  // version, key, dots, contexts, parts
 
-bool has_id(RowTag tag) { return tag == RowTag::total || tag == RowTag::element || tag == RowTag::journal; }
+bool has_id(RowTag tag) { return tag != RowTag::header && tag != RowTag::string; }
 
 size_t fields_of(RowTag tag) {
   switch (tag) {
@@ -24,19 +24,21 @@ size_t fields_of(RowTag tag) {
     case RowTag::element:
     case RowTag::journal:
       return 5;
+    case RowTag::field:
+      return 7;
   }
   return 0;
 }
 
-// An element that is there names its row by itself; its id is left out.
+// An element or field that is there names its row by itself; its id is left out.
 void write_id(Writer& writer, const Part& part) {
-  if (part.name.tag == RowTag::element && !part.live.empty()) return writer.nil();
+  if (is_item(part.name.tag) && !part.live.empty()) return writer.nil();
   const size_t size = part.name.tag == RowTag::total ? kActorBytes : sizeof(RowId);
   writer.bin({part.name.id.data(), size});
 }
 
 void read_id(Reader& reader, RowName& name) {
-  if (name.tag == RowTag::element && reader.try_nil()) return;
+  if (is_item(name.tag) && reader.try_nil()) return;
   const size_t size = name.tag == RowTag::total ? kActorBytes : sizeof(RowId);
   const BytesView id = reader.bin();
   if (id.size() != size) return reader.fail("a row's id of another size than its tag asks for");
@@ -54,6 +56,22 @@ void read_element(Reader& reader, Part& part, bool named) {
   part.name = element_row(ahead.bin(kElementBytesMax));
   part.live = read_subject(reader, part.name, part.subject);
   if (part.live.empty()) reader.fail("an element without a name");
+}
+
+void read_field(Reader& reader, Part& part, bool named) {
+  if (!named) {
+    Reader ahead = reader;
+    ahead.array();
+    part.name = field_row(ahead.bin(kElementBytesMax));
+  }
+  part.live = read_field_part(reader, part.name, part.subject);
+  if (named != part.live.empty()) reader.fail("a field that is there names its row by itself");
+  const size_t after = reader.array();
+  for (size_t i = 0; i < after && reader.ok(); ++i) {
+    part.after.push_back(read_dot(reader));
+    if (i > 0 && part.after[i].actor <= part.after[i - 1].actor) reader.fail("adds out of order");
+  }
+  part.baselines = read_baselines(reader);
 }
 
 void write_context(Writer& writer, const Part& part) {
@@ -106,19 +124,25 @@ void write(Writer& writer, const Part& part) {
     case RowTag::journal:
       write_subject(writer, part.subject, part.live);
       break;
+    case RowTag::field:
+      write_field_part(writer, part.subject, part.live);
+      writer.array(part.after.size());
+      for (const Dot& dot : part.after) write(writer, dot);
+      write(writer, part.baselines);
+      break;
   }
 }
 
 Part read_part(Reader& reader, size_t contexts) {
   Part part;
   const size_t fields = reader.array();
-  const uint64_t tag = reader.uint(static_cast<uint64_t>(RowTag::journal));
+  const uint64_t tag = reader.uint(static_cast<uint64_t>(RowTag::field));
   part.name.tag = RowTag{static_cast<uint8_t>(tag)};
   if (tag == 0 || fields != fields_of(part.name.tag)) {
     reader.fail("a part of no known kind");
     return part;
   }
-  const bool named = !(part.name.tag == RowTag::element && reader.rest().starts_with('\xc0'));
+  const bool named = !(is_item(part.name.tag) && reader.rest().starts_with('\xc0'));
   if (has_id(part.name.tag)) read_id(reader, part.name);
   read_context(reader, contexts, part);
   switch (part.name.tag) {
@@ -139,6 +163,9 @@ Part read_part(Reader& reader, size_t contexts) {
       break;
     case RowTag::journal:
       part.live = read_subject(reader, part.name, part.subject);
+      break;
+    case RowTag::field:
+      read_field(reader, part, named);
       break;
   }
   return part;

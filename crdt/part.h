@@ -21,10 +21,12 @@ struct Part {
   // this row alone adds to it (kept context, and live dots that the clock does not cover).
   uint32_t context = kNoContext;  // index into the delta's contexts
   DotSet extra;
-  std::vector<Live> live;  // what it adds, and what it names as left standing; sorted by dot
-  Bytes subject;           // as in Row
-  std::optional<Baseline> baseline;
+  std::vector<Live> live;            // what it adds, and what it names as left standing; sorted by dot
+  Bytes subject;                     // as in Row
+  std::optional<Baseline> baseline;  // of a total
   uint64_t after_add = 0;  // of a total: counter of the same actor's add before it; 0: none that still counts
+  Baselines baselines;     // of a field
+  std::vector<Dot> after;  // of a field: its actors' adds before these, where they still count; sorted
   friend bool operator==(const Part&, const Part&) = default;
 };
 

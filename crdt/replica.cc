@@ -7,8 +7,9 @@ namespace atolldb::crdt {
 
 namespace {
 
-constexpr uint64_t kStateVersion = 1;
-constexpr size_t kStateFields = 5;  // version, clock, leaves, waiting rows
+constexpr uint64_t kStateVersion = 2;
+constexpr size_t kStateFields = 5;          // version, clock, leaves, waiting rows, exchange
+constexpr uint64_t kStateVersionOldest = 1;  // without the exchange
 constexpr size_t kDigestBytes = 16;
 
 void write_digest(Writer& writer, const Digest& digest) {
@@ -111,15 +112,18 @@ std::optional<Replica::Pull> Replica::read_pull(Reader& reader) {
 Status Replica::restore(BytesView state) {
   Reader reader(state);
   const size_t fields = reader.array();
-  if (const uint64_t version = reader.uint(); reader.ok() && version != kStateVersion)
-    return {Errc::version, "replica state: version " + std::to_string(version) + ", expected 1"};
-  if (fields != kStateFields) reader.fail("a replica's state has 5 fields");
+  const uint64_t version = reader.uint();
+  if (reader.ok() && (version < kStateVersionOldest || version > kStateVersion))
+    return {Errc::version, "replica state: version " + std::to_string(version) + ", expected 1 or 2"};
+  if (fields != (version == kStateVersionOldest ? kStateFields - 1 : kStateFields))
+    reader.fail("a replica's state has 5 fields, of version 1 4");
   DotSet clock = read_dot_set(reader);
   std::vector<Digest> leaves(kTreeLeaves);
   read_leaves(reader, leaves);
   WaitingRows waiting;
   read_waiting(reader, partition_, waiting);
-  std::optional<Pull> pull = read_pull(reader);
+  std::optional<Pull> pull;
+  if (version > kStateVersionOldest) pull = read_pull(reader);
   if (!reader.done()) return reader.error("replica state");
   reset();
   clock_ = std::move(clock);

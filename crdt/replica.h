@@ -29,13 +29,15 @@
 
 namespace atolldb::crdt {
 
-enum class Type : uint8_t { none = 0, string = 1, set = 2 };
+// In the order in which a plain read looks for them, where concurrent creation gave a key several.
+enum class Type : uint8_t { none = 0, string = 1, set = 2, map = 3 };
 
 // What a plain read shows.
 struct Shown {
   Type type = Type::none;
-  Bytes value;          // of a string; a sum is its decimal digits
-  uint32_t hidden = 0;  // siblings and values of other types behind what is shown
+  Bytes value;  // of a string; a sum is its decimal digits
+  uint32_t hidden =
+      0;  // siblings and values of other types behind what is shown; of a collection, types alone
 };
 
 // All that one replica holds of a key: for `inspect` and the multi-value view.
@@ -51,20 +53,30 @@ struct RunningTotal {
   uint64_t baseline_counter = 0;
   std::string baseline;  // decimal; empty = none
 };
+struct InspectedField {
+  Bytes name;
+  std::vector<Sibling> siblings;  // winner first
+  std::vector<RunningTotal> totals;
+};
+struct Overwritten : Sibling {
+  std::optional<Bytes> field;  // of a map: which one held it
+};
 struct Inspection {
   Type type = Type::none;
   std::vector<Sibling> siblings;  // winner first
   std::vector<RunningTotal> totals;
   std::vector<std::pair<Bytes, std::vector<Dot>>> elements;  // at most `elements_max`
   uint64_t element_count = 0;
-  std::vector<Sibling> journal;  // values that were overwritten unseen
-  DotSet context;                // kept contexts of the key's rows together
+  std::vector<InspectedField> fields;  // at most `elements_max`
+  uint64_t field_count = 0;
+  std::vector<Overwritten> journal;  // values that were overwritten unseen
+  DotSet context;                    // kept contexts of the key's rows together
 };
 
 // What a mutator found. No delta: there is nothing to do (DEL of an absent key), and the answer is a read.
 struct Mutation {
   std::optional<Delta> delta;
-  int64_t count = 0;  // elements added or removed, keys deleted
+  int64_t count = 0;  // elements or fields added or removed, keys deleted
   Bytes value;        // of an add: the new sum in decimal
 };
 
@@ -97,6 +109,16 @@ class Replica {
   };
   Result<Members> members(BytesView key, BytesView after, size_t limit);  // Errc::wrong_type
   Result<bool> contains(BytesView key, BytesView element);
+  // Fields of a map with what a read of each shows, in row order; at most `limit`, and no more once their
+  // names and values have `bytes_max` together. Errc::wrong_type; Errc::overflow: a field's sum leaves 64
+  // bits.
+  struct Fields {
+    std::vector<std::pair<Bytes, Bytes>> fields;
+    Bytes next;  // empty: that was all
+  };
+  Result<Fields> fields(BytesView key, BytesView after, size_t limit, size_t bytes_max);
+  // Nothing: there is no such field.
+  Result<std::optional<Bytes>> field(BytesView key, BytesView field);
   Inspection inspect(BytesView key, size_t elements_max);
 
   // -- writing: each returns the delta that the update is. `dot` is fresh, `hlc` its stamp. Sizes are checked
@@ -112,7 +134,13 @@ class Replica {
   Result<Mutation> set_with_context(BytesView key, BytesView value, const NamedContext& named, const Dot& dot,
                                     Hlc hlc);
 
-  // Every element of a set that this replica holds, in one update.
+  // Fields of a map, each like a string: a later value for the same field in one call stands.
+  using FieldValue = std::pair<BytesView, BytesView>;
+  Result<Mutation> hset(BytesView key, const std::vector<FieldValue>& fields, const Dot& dot, Hlc hlc);
+  Result<Mutation> hdel(BytesView key, const std::vector<BytesView>& fields, const Dot& dot, Hlc hlc);
+  Result<Mutation> hadd(BytesView key, BytesView field, int64_t amount, const Dot& dot, Hlc hlc);
+
+  // Every element of a set, or field of a map, that this replica holds, in one update.
   Result<Mutation> clear(BytesView key, const Dot& dot, Hlc hlc);
   // Removes the journal record of `loser`, on every replica that this update reaches.
   Result<Mutation> expire(BytesView key, const Dot& loser, const Dot& dot, Hlc hlc);
@@ -173,13 +201,14 @@ class Replica {
   static Held held_row(const RowKeyParts& parts, BytesView row_key, BytesView bytes, bool to_write);
   View view(const At& at, bool to_write) const;
   void remember(At&& at, View&& view);
+  bool any_live(const At& at, RowTag tag) const;
+  Part over_field(const RowName& name, const Row& row, const View& view) const;
 
-  // -- mutators (replica_string.cc, replica_set.cc)
+  // -- mutators (replica_string.cc, replica_set.cc, replica_map.cc)
   DotSet uncovered(const DotSet& context, const std::vector<Live>& live) const;
   Part seen_part(const RowName& name, const Row& row, const DotSet& excluded) const;
   Delta begin_delta(const At& at, const Dot& dot) const;
-  void clear_parts(const At& at, const View& view, std::vector<Part>& parts,
-                   const std::function<void(const Row&)>& each_element) const;
+  int64_t clear_parts(const At& at, const View& view, const Dot& dot, std::vector<Part>& parts) const;
   Delta plain(const At& at, const View& view, const Dot& dot, std::vector<Live> live) const;
 
   // -- merging (replica_merge.cc)

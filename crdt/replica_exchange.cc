@@ -1,10 +1,10 @@
 // Complete exchange of a partition (rules 9 to 11), and repair of single units.
 //
 // The exchange walks the partition in *places*: a key's header, string, total and journal rows are one unit,
-// whose place is the key's prefix; an element is a unit, whose place is its row key. A prefix sorts before
-// all that it begins, so that a key's unit comes before its elements. A chunk covers the places in (cursor,
-// next], on both sides: a row that only the receiver has in there is spoken for by what the sender has seen.
-// Elements bring their key's unit along, so a chunk that begins inside a key repeats the unit.
+// whose place is the key's prefix; an element or a field is a unit, whose place is its row key. A prefix
+// sorts before all that it begins, so that a key's unit comes before its elements. A chunk covers the places
+// in (cursor, next], on both sides: a row that only the receiver has in there is spoken for by what the
+// sender has seen. Both bring their key's unit along, so a chunk that begins inside a key repeats the unit.
 #include <algorithm>
 
 #include "crdt/replica_impl.h"
@@ -26,7 +26,7 @@ BytesView prefix_of(BytesView place) {
   return place.substr(0, kBeforeKey + key_size);
 }
 
-// Whether a chunk that begins behind this place begins inside a key: behind an element, not at the key's end.
+// Whether a chunk that begins behind this place begins inside a key: behind an item, not at the key's end.
 bool inside_key(BytesView place) { return parse_row_key(place).has_value(); }
 
 Bytes behind(BytesView place) { return Bytes(place) + '\0'; }
@@ -41,8 +41,8 @@ class ChunkBuilder {
     if (keys_.empty() || prefix_ != row.prefix) {
       if (full()) return false;
       begin_key(row.prefix, row.key);
-    } else if (row.name.tag == RowTag::element && full() && !keys_.back().elements.empty()) {
-      stopped_inside_ = true;
+    } else if (is_item(row.name.tag) && full() && !keys_.back().elements.empty()) {
+      stopped_at_ = row.name.tag;
       return false;
     }
     append(row.name, bytes);
@@ -54,15 +54,16 @@ class ChunkBuilder {
     size_ += key.size() + 8;
   }
   void append(const RowName& name, BytesView bytes) {
-    auto& rows = name.tag == RowTag::element ? keys_.back().elements : keys_.back().rows;
+    auto& rows = is_item(name.tag) ? keys_.back().elements : keys_.back().rows;
     rows.push_back({name, Bytes(bytes)});
     size_ += bytes.size() + kRowOverhead;
   }
-  bool stopped_inside() const { return stopped_inside_; }
+  // Of what kind the item is that the next chunk begins with, where this one ends inside a key.
+  std::optional<RowTag> stopped_at() const { return stopped_at_; }
   const Bytes& prefix() const { return prefix_; }
   // Where the chunk ends, when it is not the last.
   Bytes next() const {
-    return stopped_inside_ ? row_key(prefix_, keys_.back().elements.back().name) : key_end(prefix_);
+    return stopped_at_ ? row_key(prefix_, keys_.back().elements.back().name) : key_end(prefix_);
   }
   const std::vector<EncodedKey>& keys() const { return keys_; }
 
@@ -73,7 +74,7 @@ class ChunkBuilder {
   size_t size_ = 0;
   Bytes prefix_;
   std::vector<EncodedKey> keys_;
-  bool stopped_inside_ = false;
+  std::optional<RowTag> stopped_at_;
 };
 
 Part part_of(NamedRow&& item) {
@@ -85,6 +86,7 @@ Part part_of(NamedRow&& item) {
   part.live = std::move(item.row.live);
   part.subject = std::move(item.row.subject);
   part.baseline = item.row.baseline;
+  part.baselines = std::move(item.row.baselines);
   return part;
 }
 
@@ -98,7 +100,7 @@ Part absent_part(const RowName& name) {
 // What a unit does not bring is spoken for too: the rows that the receiver holds, and where there is anything
 // of a key's unit on either side, its string row.
 void add_absent(std::vector<RowName> held, std::vector<Part>& parts) {
-  const auto in_unit = [](const RowName& name) { return name.tag != RowTag::element; };
+  const auto in_unit = [](const RowName& name) { return !is_item(name.tag); };
   if (std::any_of(held.begin(), held.end(), in_unit) ||
       std::any_of(parts.begin(), parts.end(), [&](const Part& part) { return in_unit(part.name); }))
     held.push_back(string_row());
@@ -117,16 +119,14 @@ void add_absent(std::vector<RowName> held, std::vector<Part>& parts) {
   std::inplace_merge(parts.begin(), parts.begin() + sent, parts.end(), by_name);
 }
 
-// In row order: journal records come behind the elements.
+// In row order: journal records come between elements and fields.
 std::vector<Part> parts_of(KeyUnits&& units) {
   std::vector<Part> parts;
   parts.reserve(units.rows.size() + units.elements.size());
-  const auto journal = std::find_if(units.rows.begin(), units.rows.end(),
-                                    [](const NamedRow& row) { return row.name.tag == RowTag::journal; });
-  const auto add = [&](NamedRow& row) { parts.push_back(part_of(std::move(row))); };
-  std::for_each(units.rows.begin(), journal, add);
-  std::for_each(units.elements.begin(), units.elements.end(), add);
-  std::for_each(journal, units.rows.end(), add);
+  for (NamedRow& row : units.rows) parts.push_back(part_of(std::move(row)));
+  for (NamedRow& row : units.elements) parts.push_back(part_of(std::move(row)));
+  std::inplace_merge(parts.begin(), parts.begin() + static_cast<ptrdiff_t>(units.rows.size()), parts.end(),
+                     [](const Part& a, const Part& b) { return a.name < b.name; });
   return parts;
 }
 
@@ -153,13 +153,17 @@ Replica::Chunk Replica::scan(uint64_t number, BytesView cursor, size_t bytes_max
     const std::optional<RowKeyParts> at = parse_row_key(cursor);
     chunk.begin_key(at->prefix, at->key);
     rows_.walk(at->prefix, tag_begin(at->prefix, RowTag::element), std::cref(append));
+    if (at->name.tag == RowTag::field)  // its journal rows are behind the cursor
+      rows_.walk(tag_begin(at->prefix, RowTag::journal), tag_begin(at->prefix, RowTag::field),
+                 std::cref(append));
   }
   bool all = true;
   const auto add_or_stop = [&](BytesView key, BytesView bytes) { return all = add(key, bytes); };
   rows_.walk(cursor.empty() ? partition_begin(partition_) : behind(cursor), partition_end(partition_),
              std::cref(add_or_stop));
-  if (chunk.stopped_inside())  // its journal rows lie behind its elements
-    rows_.walk(tag_begin(chunk.prefix(), RowTag::journal), key_end(chunk.prefix()), std::cref(append));
+  if (chunk.stopped_at() == RowTag::element)  // its journal rows lie behind its elements
+    rows_.walk(tag_begin(chunk.prefix(), RowTag::journal), tag_begin(chunk.prefix(), RowTag::field),
+               std::cref(append));
   return {encode_units(clock_, chunk.keys()), all ? Bytes() : chunk.next()};
 }
 
@@ -174,12 +178,12 @@ bool Replica::pulling() const { return pull_.has_value(); }
 BytesView Replica::pull_cursor() const { return pull_ ? BytesView(pull_->cursor) : BytesView(); }
 
 // The row keys that this replica holds at places in (cursor, next]; of a key that the range begins or ends
-// inside, all rows but the elements outside.
+// inside, all rows but the items outside.
 std::vector<Bytes> Replica::own_rows(BytesView cursor, BytesView next) {
   std::vector<Bytes> out;
   const auto visit = [&](BytesView key, BytesView) {
-    const bool element = parse_row_key(key)->name.tag == RowTag::element;
-    if (!element || (key > cursor && (next.empty() || key <= next))) out.emplace_back(key);
+    const bool item = is_item(parse_row_key(key)->name.tag);
+    if (!item || (key > cursor && (next.empty() || key <= next))) out.emplace_back(key);
     return true;
   };
   const Bytes from = cursor.empty()       ? partition_begin(partition_)
@@ -260,7 +264,7 @@ void Replica::merge_range(Units&& units, const std::vector<Bytes>& own) {
   while (row != own.end()) merge_absent();
 }
 
-// A unit that is named speaks for all rows of it, whichever of them its sender had; elements that are not in
+// A unit that is named speaks for all rows of it, whichever of them its sender had; items that are not in
 // `units` are not spoken for, and no clock is joined.
 Status Replica::repair(BytesView bytes) {
   Result<Units> units = decode_units(bytes);
@@ -276,7 +280,7 @@ Status Replica::repair(BytesView bytes) {
       return true;
     };
     rows_.walk(at.prefix, tag_begin(at.prefix, RowTag::element), std::cref(visit));
-    rows_.walk(tag_begin(at.prefix, RowTag::journal), key_end(at.prefix), std::cref(visit));
+    rows_.walk(tag_begin(at.prefix, RowTag::journal), tag_begin(at.prefix, RowTag::field), std::cref(visit));
     std::vector<Part> parts = parts_of(std::move(key));
     add_absent(held, parts);
     merge_key(name, contexts, parts, nullptr);

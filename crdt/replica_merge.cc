@@ -8,15 +8,17 @@ namespace atolldb::crdt {
 namespace {
 
 bool adds_nothing(const Part& part) {
-  return part.context == Part::kNoContext && part.extra.empty() && part.live.empty() && !part.baseline;
+  return part.context == Part::kNoContext && part.extra.empty() && part.live.empty() && !part.baseline &&
+         part.baselines.empty();
 }
 
 struct Seen {
   const DotSet* context = nullptr;
   const DotSet& extra;
-  bool contains(const Dot& dot) const {
-    return (context != nullptr && context->contains(dot)) || extra.contains(dot);
-  }
+  bool contains(const Dot& dot) const { return by_clock(dot) || extra.contains(dot); }
+  // A total needs no context: baselines say what was seen of it. Only a whole clock speaks of one (rule 4).
+  bool contains(const Live& l) const { return l.is_total() ? by_clock(l.dot) : contains(l.dot); }
+  bool by_clock(const Dot& dot) const { return context != nullptr && context->contains(dot); }
 };
 
 Seen seen_of(const Part& part, const std::vector<DotSet>& contexts) {
@@ -40,10 +42,10 @@ bool join_totals(Row& row) {
 const DotSet& Replica::retained() const { return scans_.empty() ? clock_ : scans_.begin()->second; }
 
 // Whether a running exchange's clock counts for this row: its place is behind the cursor (rule 11). Header,
-// string, total and journal rows have their key's prefix as their place, elements their row key.
+// string, total and journal rows have their key's prefix as their place, elements and fields their row key.
 bool Replica::has_arrived(const At& at, const RowName& name) const {
   if (!pull_) return false;
-  if (name.tag == RowTag::element) return row_key(at.prefix, name) <= pull_->cursor;
+  if (is_item(name.tag)) return row_key(at.prefix, name) <= pull_->cursor;
   return at.prefix <= pull_->cursor;
 }
 
@@ -72,18 +74,18 @@ Replica::Held Replica::held_row(const RowKeyParts& parts, BytesView row_key, Byt
   return held;
 }
 
-// The rows that these parts may change, in order. A clear may change every element, and then one walk finds
-// them and the rows before them; of a write of this replica its mutator has just read the rows before the
-// elements.
+// The rows that these parts may change, in order. A clear may change every element and field, and then they
+// and the rows before them are walked; of a write of this replica its mutator has just read the rows before
+// the items.
 std::vector<Replica::Held> Replica::hold_rows(const At& at, const std::vector<Part>& parts) {
   std::vector<Held> out;
   const bool clears =
       !parts.empty() && parts.front().name.tag == RowTag::header && !adds_nothing(parts.front());
-  bool knows_strings = false, knows_elements = false;
-  if (remembered_ && remembered_->prefix == at.prefix && !(clears && remembered_->element_rows)) {
+  bool knows_strings = false, knows_items = false;
+  if (remembered_ && remembered_->prefix == at.prefix && !(clears && remembered_->item_rows)) {
     out = std::move(remembered_->rows);
     knows_strings = true;
-    knows_elements = !remembered_->element_rows;
+    knows_items = !remembered_->item_rows;
   } else if (clears) {
     const auto visit = [&](BytesView key, BytesView bytes) {
       const std::optional<RowKeyParts> row = parse_row_key(key);
@@ -92,22 +94,22 @@ std::vector<Replica::Held> Replica::hold_rows(const At& at, const std::vector<Pa
       return true;
     };
     rows_.walk(at.prefix, tag_begin(at.prefix, RowTag::journal), std::cref(visit));
-    knows_strings = knows_elements = true;
+    rows_.walk(tag_begin(at.prefix, RowTag::field), key_end(at.prefix), std::cref(visit));
+    knows_strings = knows_items = true;
   }
   remembered_.reset();
   const auto by_name = [](const Held& h, const RowName& name) { return h.name < name; };
   const auto add = [&](const RowName& name) {
     const auto it = std::lower_bound(out.begin(), out.end(), name, by_name);
     if (it != out.end() && it->name == name) return;
-    const bool known =
-        name.tag == RowTag::element ? knows_elements : name.tag != RowTag::journal && knows_strings;
+    const bool known = is_item(name.tag) ? knows_items : name.tag != RowTag::journal && knows_strings;
     Held absent;
     absent.name = name;
     absent.row_key = row_key(at.prefix, name);
     out.insert(it, known ? std::move(absent) : hold(at, name));
   };
   for (const Part& part : parts) {
-    if (part.name.tag == RowTag::element && !clears) add(header_row());
+    if (is_item(part.name.tag) && !clears) add(header_row());
     add(part.name);
   }
   return out;
@@ -118,23 +120,24 @@ void Replica::merge(const At& at, Held& held, const Part& part, const std::vecto
   Row& row = held.row;
   const Seen seen = seen_of(part, contexts);
   if (!row.live.empty()) {
-    const auto voided = [&](const Live& l) {
-      return seen.contains(l.dot) && find(part.live, l.dot) == nullptr;
-    };
+    const auto voided = [&](const Live& l) { return seen.contains(l) && find(part.live, l.dot) == nullptr; };
     if (std::erase_if(row.live, voided) > 0) held.changed = true;
   }
   // A dot that the clock has and no row holds was removed.
-  const auto gone = [&](const Dot& dot) {
-    return clock_.contains(dot) || row.context.contains(dot) ||
-           (excluded != nullptr && excluded->contains(dot)) ||
-           (pull_ && pull_->clock.contains(dot) && has_arrived(at, part.name));
+  const auto gone = [&](const Live& l) {
+    return clock_.contains(l.dot) ||
+           (!l.is_total() &&
+            (row.context.contains(l.dot) || (excluded != nullptr && excluded->contains(l.dot)))) ||
+           (pull_ && pull_->clock.contains(l.dot) && has_arrived(at, part.name));
   };
   for (const Live& l : part.live) {
-    if (l.standing || row.find(l.dot) != nullptr || gone(l.dot)) continue;
+    if (l.standing || row.find(l.dot) != nullptr || gone(l)) continue;
     insert_sorted(row.live, l);
     row.subject = part.subject;
     held.changed = true;
   }
+  if (join_baselines(row.baselines, part.baselines)) held.changed = true;
+  if (part.name.tag == RowTag::field && join_totals(row.live, row.baselines)) held.changed = true;
   if (row.live.empty()) row.subject.clear();
   const std::optional<Baseline> baseline = later(row.baseline, part.baseline);
   if (baseline != row.baseline) {
@@ -165,14 +168,14 @@ void Replica::merge_key(BytesView key, const std::vector<DotSet>& contexts, cons
   const Held* header = !rows.empty() && rows.front().name.tag == RowTag::header ? &rows.front() : nullptr;
   for (const Part& part : parts) {
     while (held->name < part.name) ++held;
-    const bool element = part.name.tag == RowTag::element;
-    merge(at, *held, part, contexts, rests, element && header != nullptr ? &header->row.context : nullptr);
+    merge(at, *held, part, contexts, rests,
+          is_item(part.name.tag) && header != nullptr ? &header->row.context : nullptr);
     if (part.name.tag != RowTag::header || adds_nothing(part)) continue;
     const Seen seen = seen_of(part, contexts);
-    for (Held& row : rows) {  // the elements of a cleared collection go
-      if (row.name.tag != RowTag::element) continue;
+    for (Held& row : rows) {  // the items of a cleared collection go; a field's totals by its own part
+      if (!is_item(row.name.tag)) continue;
       std::erase_if(row.row.live, [&](const Live& l) {
-        if (!seen.contains(l.dot)) return false;
+        if (l.is_total() || !seen.contains(l.dot)) return false;
         row.row.context.insert(l.dot);
         return row.changed = true;
       });
@@ -225,8 +228,9 @@ bool Replica::apply(const Delta& delta) {
 
 bool Replica::ready(const Delta& delta) const {
   for (const Part& part : delta.parts) {
-    if (part.after_add == 0) continue;
-    if (!clock_.contains({actor_of(part.name), part.after_add})) return false;
+    if (part.after_add > 0 && !clock_.contains({actor_of(part.name), part.after_add})) return false;
+    for (const Dot& dot : part.after)
+      if (!clock_.contains(dot)) return false;
   }
   return true;
 }

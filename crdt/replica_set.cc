@@ -6,15 +6,15 @@
 
 namespace atolldb::crdt {
 
-namespace {
-
-Status check_elements(const std::vector<BytesView>& elements) {
-  for (const BytesView element : elements)
-    if (element.size() > kElementBytesMax)
-      return {Errc::too_large, "an element of " + std::to_string(element.size()) + " bytes, at most " +
+Status check_items(const char* what, const std::vector<BytesView>& items) {
+  for (const BytesView item : items)
+    if (item.size() > kElementBytesMax)
+      return {Errc::too_large, std::string(what) + " of " + std::to_string(item.size()) + " bytes, at most " +
                                    std::to_string(kElementBytesMax) + " are allowed"};
   return ok();
 }
+
+namespace {
 
 struct Named {
   RowName name;
@@ -37,10 +37,10 @@ std::vector<Named> rows_of(const std::vector<BytesView>& elements) {
 
 Result<Mutation> Replica::sadd(BytesView key, const std::vector<BytesView>& elements, const Dot& dot, Hlc) {
   if (Status checked = check_key(key); !checked) return checked.error();
-  if (Status checked = check_elements(elements); !checked) return checked.error();
+  if (Status checked = check_items("an element", elements); !checked) return checked.error();
   At at = locate(key);
   View view = this->view(at, true);
-  if (view.has_string()) return wrong_type();
+  if (is_other(view.type(), Type::set)) return wrong_type();
   if (elements.empty()) return Mutation{};
   Mutation out;
   Delta delta = begin_delta(at, dot);
@@ -62,10 +62,10 @@ Result<Mutation> Replica::sadd(BytesView key, const std::vector<BytesView>& elem
 // A remove names its elements and what was seen of them: no whole set is read.
 Result<Mutation> Replica::srem(BytesView key, const std::vector<BytesView>& elements, const Dot& dot, Hlc) {
   if (Status checked = check_key(key); !checked) return checked.error();
-  if (Status checked = check_elements(elements); !checked) return checked.error();
+  if (Status checked = check_items("an element", elements); !checked) return checked.error();
   At at = locate(key);
   View view = this->view(at, true);
-  if (view.has_string()) return wrong_type();
+  if (is_other(view.type(), Type::set)) return wrong_type();
   Mutation out;
   Delta delta = begin_delta(at, dot);
   for (const Named& named : rows_of(elements)) {
@@ -86,13 +86,12 @@ Result<Mutation> Replica::clear(BytesView key, const Dot& dot, Hlc) {
   At at = locate(key);
   View view = this->view(at, true);
   if (view.has_string()) return wrong_type();
-  if (!view.elements) return Mutation{};
+  if (view.type() == Type::none) return Mutation{};
   Mutation out;
   Delta delta = begin_delta(at, dot);
   delta.contexts.push_back(clock_);
-  clear_parts(at, view, delta.parts, [&](const Row& element) { out.count += element.live.empty() ? 0 : 1; });
-  std::sort(delta.parts.begin(), delta.parts.end(),
-            [](const Part& a, const Part& b) { return a.name < b.name; });
+  out.count = clear_parts(at, view, dot, delta.parts);
+  sort_parts(delta.parts);
   out.delta = std::move(delta);
   remember(std::move(at), std::move(view));
   return out;
@@ -101,7 +100,7 @@ Result<Mutation> Replica::clear(BytesView key, const Dot& dot, Hlc) {
 Result<bool> Replica::contains(BytesView key, BytesView element) {
   if (Status checked = check_key(key); !checked) return checked.error();
   const At at = locate(key);
-  if (view(at, false).has_string()) return wrong_type();
+  if (is_other(view(at, false).type(), Type::set)) return wrong_type();
   const RowName name = element_row(element);
   const std::optional<Row> row = get(row_key(at.prefix, name), name);
   return row && !row->live.empty();
@@ -112,7 +111,7 @@ Result<Replica::Members> Replica::members(BytesView key, BytesView after, size_t
   if (!after.empty() && after.size() != sizeof(RowId))
     return {Errc::invalid, "a position in a set has 16 bytes, this one " + std::to_string(after.size())};
   const At at = locate(key);
-  if (view(at, false).has_string()) return wrong_type();
+  if (is_other(view(at, false).type(), Type::set)) return wrong_type();
   Members out;
   Bytes from = tag_begin(at.prefix, RowTag::element);
   if (!after.empty()) from.append(after).push_back('\0');

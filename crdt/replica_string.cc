@@ -8,8 +8,6 @@
 
 namespace atolldb::crdt {
 
-namespace {
-
 Error overflow() { return {Errc::overflow, "increment or decrement would overflow"}; }
 Error no_number() { return {Errc::invalid, "value is not an integer or out of range"}; }
 
@@ -27,6 +25,12 @@ Live sibling(const Dot& dot, Hlc hlc, BytesView value) {
   return out;
 }
 
+JournalRecord record_of(const Live& l, const std::optional<Bytes>& field) {
+  if (l.is_total())
+    return {.type = RowTag::total, .loser = l.dot, .started = l.started, .sum = l.sum, .field = field};
+  return {.type = RowTag::string, .loser = l.dot, .hlc = l.hlc, .value = l.value, .field = field};
+}
+
 Part journal_part(const Dot& dot, const JournalRecord& record) {
   Part part;
   part.name = name_of(record);
@@ -39,29 +43,53 @@ void sort_parts(std::vector<Part>& parts) {
   std::sort(parts.begin(), parts.end(), [](const Part& a, const Part& b) { return a.name < b.name; });
 }
 
-}  // namespace
-
 bool Replica::View::has_string() const {
   return !string.row.live.empty() ||
          std::any_of(totals.begin(), totals.end(), [](const Held& t) { return !t.row.live.empty(); });
 }
 
-const Live* Replica::View::winner() const {
-  const auto it = std::max_element(
-      string.row.live.begin(), string.row.live.end(),
-      [](const Live& a, const Live& b) { return a.hlc != b.hlc ? a.hlc < b.hlc : a.dot < b.dot; });
-  return it == string.row.live.end() ? nullptr : &*it;
+Type Replica::View::type() const {
+  if (has_string()) return Type::string;
+  if (elements) return Type::set;
+  return fields ? Type::map : Type::none;
 }
 
-std::optional<int64_t> Replica::View::number() const {
-  const Live* best = winner();
-  return best == nullptr ? 0 : parse_integer(best->value);
+void Register::count(const Live& l, const std::optional<Baseline>& baseline) {
+  if (l.is_total()) {
+    ++totals;
+    sum += counting(l, baseline);
+    return;
+  }
+  ++siblings;
+  const auto less = [](const Live& a, const Live& b) {
+    return a.hlc != b.hlc ? a.hlc < b.hlc : a.dot < b.dot;
+  };
+  if (winner != nullptr && less(l, *winner)) return;
+  winner = &l;
+  number = parse_integer(l.value);
 }
 
-Int128 Replica::View::sum() const {
-  Int128 out = 0;
+uint32_t Register::hidden() const { return siblings - (winner == nullptr ? 0 : 1) + (number ? 0 : totals); }
+
+Result<Bytes> Register::value() const {
+  ensure(!empty(), "a register is read where there is one");
+  if (totals == 0 || !number) return winner->value;  // no adds, or adds behind a winner that is no number
+  const Int128 total = *number + sum;
+  if (!fits_64_bits(total)) return overflow();
+  return to_decimal(total);
+}
+
+Register register_of(const Row& field) {
+  Register out;
+  for (const Live& l : field.live) out.count(l, baseline_of(field.baselines, l.dot.actor));
+  return out;
+}
+
+Register Replica::View::string_register() const {
+  Register out;
+  for (const Live& l : string.row.live) out.count(l, std::nullopt);
   for (const Held& total : totals)
-    for (const Live& l : total.row.live) out += counting(l, total.row.baseline);
+    for (const Live& l : total.row.live) out.count(l, total.row.baseline);
   return out;
 }
 
@@ -90,9 +118,11 @@ std::string to_decimal(Int128 value) {
 
 bool fits_64_bits(Int128 value) { return value >= INT64_MIN && value <= INT64_MAX; }
 
-// One walk: the rows before the elements, and elements until one with a live dot is found.
+// Mostly one walk: the rows before the items, and items until one with a live dot is found. Fields lie behind
+// the journal's rows, which are stepped over.
 Replica::View Replica::view(const At& at, bool to_write) const {
   View out;
+  bool at_journal = false;
   const auto visit = [&](BytesView key, BytesView bytes) {
     const std::optional<RowKeyParts> parts = parse_row_key(key);
     ensure(parts.has_value(), "the store holds row keys");
@@ -107,23 +137,37 @@ Replica::View Replica::view(const At& at, bool to_write) const {
         out.totals.push_back(held_row(*parts, key, bytes, to_write));
         return true;
       case RowTag::element:
-        out.element_rows = true;
-        out.elements = !decode_stored(parts->name, bytes).live.empty();
+        out.item_rows = true;
+        out.elements = holds_live(bytes);
         return !out.elements;
       case RowTag::journal:
+        at_journal = true;
         return false;
+      case RowTag::field:
+        out.item_rows = true;
+        out.fields = holds_live(bytes);
+        return !out.fields;
     }
     return false;
   };
-  rows_.walk(at.prefix, tag_begin(at.prefix, RowTag::journal), std::cref(visit));
+  rows_.walk(at.prefix, key_end(at.prefix), std::cref(visit));
+  if (at_journal) rows_.walk(tag_begin(at.prefix, RowTag::field), key_end(at.prefix), std::cref(visit));
   return out;
+}
+
+bool Replica::any_live(const At& at, RowTag tag) const {
+  bool found = false;
+  const auto visit = [&](BytesView, BytesView bytes) { return !(found = holds_live(bytes)); };
+  const auto next = static_cast<RowTag>(static_cast<uint8_t>(tag) + 1);
+  rows_.walk(tag_begin(at.prefix, tag), tag_begin(at.prefix, next), std::cref(visit));
+  return found;
 }
 
 // A write is merged right after it was made: what was read for it need not be read again.
 void Replica::remember(At&& at, View&& view) {
   remembered_ = std::make_unique<Remembered>();
   remembered_->prefix = std::move(at.prefix);
-  remembered_->element_rows = view.element_rows;
+  remembered_->item_rows = view.item_rows;
   remembered_->rows.reserve(4 + view.totals.size());
   for (Held* held : {&view.header, &view.string})
     if (held->present) remembered_->rows.push_back(std::move(*held));
@@ -132,27 +176,21 @@ void Replica::remember(At&& at, View&& view) {
 
 Result<Shown> Replica::read(BytesView key) {
   if (Status checked = check_key(key); !checked) return checked.error();
-  View view = this->view(locate(key), false);
+  const At at = locate(key);
+  const View view = this->view(at, false);
   Shown out;
-  if (!view.has_string()) {
-    if (view.elements) out.type = Type::set;
+  out.type = view.type();
+  if (out.type == Type::none) return out;
+  const bool fields = view.fields || (view.elements && any_live(at, RowTag::field));
+  if (out.type != Type::string) {
+    out.hidden = out.type == Type::set && fields ? 1 : 0;
     return out;
   }
-  out.type = Type::string;
-  const auto totals = static_cast<uint32_t>(std::count_if(view.totals.begin(), view.totals.end(),
-                                                          [](const Held& t) { return !t.row.live.empty(); }));
-  out.hidden = static_cast<uint32_t>(view.string.row.live.size()) + (view.elements ? 1 : 0);
-  const Live* winner = view.winner();
-  if (winner != nullptr) --out.hidden;
-  const std::optional<int64_t> number = totals == 0 ? std::nullopt : view.number();
-  if (!number) {  // no adds, or adds behind a winner that is no number
-    out.hidden += totals;
-    out.value = winner->value;
-    return out;
-  }
-  const Int128 sum = *number + view.sum();
-  if (!fits_64_bits(sum)) return overflow();
-  out.value = to_decimal(sum);
+  const Register string = view.string_register();
+  out.hidden = string.hidden() + (view.elements ? 1 : 0) + (fields ? 1 : 0);
+  Result<Bytes> value = string.value();
+  if (!value) return value.error();
+  out.value = std::move(value).value();
   return out;
 }
 
@@ -183,24 +221,49 @@ Delta Replica::begin_delta(const At& at, const Dot& dot) const {
   return delta;
 }
 
-// The header has seen clock, kept context and live dots; what an element's row kept is a part of its own,
-// since a context speaks of one row (rule 7).
-void Replica::clear_parts(const At& at, const View& view, std::vector<Part>& parts,
-                          const std::function<void(const Row&)>& each_element) const {
+// Over a field's row: as much as this replica has seen of it, and the totals that it holds as baselines.
+Part Replica::over_field(const RowName& name, const Row& row, const View& view) const {
+  Part part = seen_part(name, row, view.header.row.context);
+  part.baselines = row.baselines;
+  for (const Live& l : row.live)
+    if (l.is_total()) join_baseline(part.baselines, l.dot.actor, {l.dot.counter, l.sum});
+  return part;
+}
+
+// The header has seen clock, kept context and live dots. What an item's row kept is a part of its own, since
+// a context speaks of one row (rule 7), and so are a field's totals, of which contexts do not speak at all
+// (rule 4). What a plain read of the key did not show goes to the journal. Answers how many items there were.
+int64_t Replica::clear_parts(const At& at, const View& view, const Dot& dot, std::vector<Part>& parts) const {
+  int64_t items = 0;
   Part header = seen_part(header_row(), view.header.row, {});
-  if (view.element_rows) {
-    const auto visit = [&](BytesView key, BytesView bytes) {
-      const RowName name = parse_row_key(key)->name;
-      const Row row = decode_stored(name, bytes);
-      header.extra.join(uncovered({}, row.live));
+  const Type shown = view.type();
+  const auto visit = [&](BytesView key, BytesView bytes) {
+    const RowName name = parse_row_key(key)->name;
+    const Row row = decode_stored(name, bytes);
+    if (!row.live.empty()) ++items;
+    header.extra.join(uncovered({}, row.live));
+    if (name.tag == RowTag::element) {
       if (!row.context.empty()) parts.push_back(seen_part(name, row, view.header.row.context));
-      each_element(row);
+      for (const Live& l : row.live)
+        if (shown != Type::set)
+          parts.push_back(journal_part(dot, {.type = RowTag::element, .loser = l.dot, .value = row.subject}));
       return true;
-    };
+    }
+    Part part = over_field(name, row, view);
+    if (!row.context.empty() || !part.baselines.empty()) parts.push_back(std::move(part));
+    const Register field = register_of(row);
+    for (const Live& l : row.live)
+      if (shown != Type::map || !field.shows(l))
+        parts.push_back(journal_part(dot, record_of(l, row.subject)));
+    return true;
+  };
+  if (view.item_rows) {
     rows_.walk(tag_begin(at.prefix, RowTag::element), tag_begin(at.prefix, RowTag::journal),
                std::cref(visit));
+    rows_.walk(tag_begin(at.prefix, RowTag::field), key_end(at.prefix), std::cref(visit));
   }
   parts.push_back(std::move(header));
+  return items;
 }
 
 // SET and DEL supersede all that they hold, and have been shown what a plain read shows and nothing else: the
@@ -213,31 +276,20 @@ Delta Replica::plain(const At& at, const View& view, const Dot& dot, std::vector
   string.live = std::move(live);
   delta.parts.push_back(std::move(string));
 
-  const bool shows_string = view.has_string();
-  const Live* winner = view.winner();
-  const bool shows_totals = view.number().has_value();
+  const Register shown = view.string_register();
   for (const Live& l : view.string.row.live)
-    if (&l != winner)
-      delta.parts.push_back(
-          journal_part(dot, {.type = RowTag::string, .loser = l.dot, .hlc = l.hlc, .value = l.value}));
+    if (!shown.shows(l)) delta.parts.push_back(journal_part(dot, record_of(l, std::nullopt)));
   for (const Held& total : view.totals) {
     Part part;
     part.name = total.name;
     part.baseline = total.row.baseline;
     for (const Live& l : total.row.live) {
       part.baseline = later(part.baseline, Baseline{l.dot.counter, l.sum});
-      if (!shows_totals)
-        delta.parts.push_back(
-            journal_part(dot, {.type = RowTag::total, .loser = l.dot, .started = l.started, .sum = l.sum}));
+      if (!shown.shows(l)) delta.parts.push_back(journal_part(dot, record_of(l, std::nullopt)));
     }
     delta.parts.push_back(std::move(part));
   }
-  clear_parts(at, view, delta.parts, [&](const Row& element) {
-    if (!shows_string) return;
-    for (const Live& l : element.live)
-      delta.parts.push_back(
-          journal_part(dot, {.type = RowTag::element, .loser = l.dot, .value = element.subject}));
-  });
+  clear_parts(at, view, dot, delta.parts);
   sort_parts(delta.parts);
   return delta;
 }
@@ -256,7 +308,7 @@ Result<Mutation> Replica::del(BytesView key, const Dot& dot, Hlc) {
   if (Status checked = check_key(key); !checked) return checked.error();
   At at = locate(key);
   View view = this->view(at, true);
-  if (!view.has_string() && !view.elements) return Mutation{};
+  if (view.type() == Type::none) return Mutation{};
   Mutation out{plain(at, view, dot, {}), 1, {}};
   remember(std::move(at), std::move(view));
   return out;
@@ -268,10 +320,10 @@ Result<Mutation> Replica::add(BytesView key, int64_t amount, const Dot& dot, Hlc
   if (Status checked = check_key(key); !checked) return checked.error();
   At at = locate(key);
   View view = this->view(at, true);
-  if (!view.has_string() && view.elements) return wrong_type();
-  const std::optional<int64_t> number = view.number();
-  if (!number) return no_number();
-  const Int128 sum = *number + view.sum() + amount;
+  if (!view.has_string() && view.type() != Type::none) return wrong_type();
+  const Register shown = view.string_register();
+  if (!shown.number) return no_number();
+  const Int128 sum = *shown.number + shown.sum + amount;
   if (!fits_64_bits(sum)) return overflow();
 
   Part part;
@@ -341,7 +393,7 @@ Result<Mutation> Replica::set_with_context(BytesView key, BytesView value, const
   return Mutation{std::move(delta), 1, {}};
 }
 
-// A remove like any other. One update's elements may have several records.
+// A remove like any other. One update's items may have several records.
 Result<Mutation> Replica::expire(BytesView key, const Dot& loser, const Dot& dot, Hlc) {
   if (Status checked = check_key(key); !checked) return checked.error();
   const At at = locate(key);
@@ -355,7 +407,7 @@ Result<Mutation> Replica::expire(BytesView key, const Dot& loser, const Dot& dot
     ++out.count;
     return true;
   };
-  rows_.walk(tag_begin(at.prefix, RowTag::journal), key_end(at.prefix), std::cref(visit));
+  rows_.walk(tag_begin(at.prefix, RowTag::journal), tag_begin(at.prefix, RowTag::field), std::cref(visit));
   if (out.count == 0) return out;
   delta.contexts.push_back(clock_);
   out.delta = std::move(delta);

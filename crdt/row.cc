@@ -12,6 +12,7 @@ namespace {
 
 constexpr uint64_t kVersion = 1;
 constexpr size_t kFields = 5;  // version, expiry, live, baseline, context
+constexpr char kEmptyArray = '\x90';
 
 void write_live(Writer& writer, const Row& row, RowTag tag) {
   switch (tag) {
@@ -24,6 +25,8 @@ void write_live(Writer& writer, const Row& row, RowTag tag) {
     case RowTag::element:
     case RowTag::journal:
       return write_subject(writer, row.subject, row.live);
+    case RowTag::field:
+      return write_field(writer, row.subject, row.live, row.baselines);
   }
 }
 
@@ -41,6 +44,9 @@ void read_live(Reader& reader, const RowName& name, Row& row) {
     case RowTag::element:
     case RowTag::journal:
       row.live = read_subject(reader, name, row.subject);
+      break;
+    case RowTag::field:
+      row.live = read_field(reader, name, row.subject, row.baselines);
       break;
   }
 }
@@ -85,6 +91,48 @@ std::optional<Baseline> later(const std::optional<Baseline>& a, const std::optio
   return a->sum >= b->sum ? a : b;
 }
 
+std::optional<Baseline> baseline_of(const Baselines& baselines, const Actor& actor) {
+  for (const ActorBaseline& b : baselines)
+    if (b.actor == actor) return b.baseline;
+  return std::nullopt;
+}
+
+bool join_baseline(Baselines& into, const Actor& actor, const Baseline& baseline) {
+  const auto at = std::lower_bound(into.begin(), into.end(), actor,
+                                   [](const ActorBaseline& b, const Actor& a) { return b.actor < a; });
+  if (at == into.end() || at->actor != actor) {
+    into.insert(at, {actor, baseline});
+    return true;
+  }
+  const Baseline joined = *later(at->baseline, baseline);
+  if (joined == at->baseline) return false;
+  at->baseline = joined;
+  return true;
+}
+
+bool join_baselines(Baselines& into, const Baselines& from) {
+  bool changed = false;
+  for (const ActorBaseline& b : from) changed = join_baseline(into, b.actor, b.baseline) || changed;
+  return changed;
+}
+
+bool join_totals(std::vector<Live>& live, const Baselines& baselines) {
+  const auto void_total = [&](const Live& l) {
+    if (!l.is_total()) return false;
+    const std::optional<Baseline> baseline = baseline_of(baselines, l.dot.actor);
+    if (baseline && l.dot.counter <= baseline->counter) return true;
+    return std::any_of(live.begin(), live.end(), [&](const Live& other) {
+      return other.is_total() && other.dot.actor == l.dot.actor && other.dot.counter > l.dot.counter;
+    });
+  };
+  std::vector<Dot> gone;
+  for (const Live& l : live)
+    if (void_total(l)) gone.push_back(l.dot);
+  return std::erase_if(live, [&](const Live& l) {
+           return std::find(gone.begin(), gone.end(), l.dot) != gone.end();
+         }) > 0;
+}
+
 const Live* find(const std::vector<Live>& live, const Dot& dot) {
   const auto it =
       std::lower_bound(live.begin(), live.end(), dot, [](const Live& l, const Dot& d) { return l.dot < d; });
@@ -109,7 +157,10 @@ Bytes encode(const Row& row, const RowName& name) {
   writer.uint(kVersion);
   writer.uint(row.expiry_ms);
   write_live(writer, row, name.tag);
-  write(writer, row.baseline);
+  if (name.tag == RowTag::field)
+    write_idle_baselines(writer, row.live, row.baselines);
+  else
+    write(writer, row.baseline);
   write(writer, row.context);
   return out;
 }
@@ -123,7 +174,10 @@ Result<Row> decode_row(const RowName& name, BytesView bytes) {
   Row row;
   row.expiry_ms = reader.uint();
   read_live(reader, name, row);
-  row.baseline = read_baseline(reader);
+  if (name.tag == RowTag::field)
+    read_idle_baselines(reader, row.live, row.baselines);
+  else
+    row.baseline = read_baseline(reader);
   if (row.baseline && name.tag != RowTag::total) reader.fail("only totals have baselines");
   if (row.baseline && !row.live.empty() && row.live.front().dot.counter <= row.baseline->counter)
     reader.fail("a total that its baseline has voided");
@@ -132,9 +186,18 @@ Result<Row> decode_row(const RowName& name, BytesView bytes) {
   return row;
 }
 
+bool holds_live(BytesView bytes) {
+  Reader reader(bytes);
+  reader.array_of(kFields);
+  reader.uint();
+  reader.uint();
+  ensure(reader.ok(), "only rows that were written by encode() are looked into");
+  return !reader.rest().starts_with(kEmptyArray);
+}
+
 std::optional<Digest> digest_of_row(BytesView row_key, RowTag tag, BytesView bytes) {
   const Layout at = layout_of(bytes);
-  if (static_cast<uint8_t>(bytes[at.live]) == 0x90) return std::nullopt;
+  if (bytes[at.live] == kEmptyArray) return std::nullopt;
   if (tag == RowTag::total && bears(bytes.substr(at.live, at.context - at.live)))
     return hash_of(row_key, bytes.substr(0, at.context));
   return hash_of(row_key, bytes.substr(0, at.baseline));

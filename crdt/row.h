@@ -25,10 +25,11 @@ class Writer;
 struct Live {
   Dot dot;
   bool standing = false;  // only in a delta's part: the dot is left standing, and its value is not repeated
-  Hlc hlc;                // of a string's sibling
-  Bytes value;            // of a string's sibling
+  Hlc hlc;                // of a sibling
+  Bytes value;            // of a sibling
   uint64_t started = 0;   // of a total: the counter it started at
   Int128 sum = 0;         // of a total: of the adds started .. dot.counter
+  bool is_total() const { return started > 0; }
   friend bool operator==(const Live&, const Live&) = default;
 };
 
@@ -42,14 +43,30 @@ struct Baseline {
 // Baselines join by the larger observed counter.
 std::optional<Baseline> later(const std::optional<Baseline>& a, const std::optional<Baseline>& b);
 
+// A field's row holds the totals of all actors, and their baselines; sorted by actor.
+struct ActorBaseline {
+  Actor actor;
+  Baseline baseline;
+  friend bool operator==(const ActorBaseline&, const ActorBaseline&) = default;
+};
+using Baselines = std::vector<ActorBaseline>;
+std::optional<Baseline> baseline_of(const Baselines& baselines, const Actor& actor);
+// Actor by actor. True: something changed.
+bool join_baseline(Baselines& into, const Actor& actor, const Baseline& baseline);
+bool join_baselines(Baselines& into, const Baselines& from);
+// A field's totals join as rows of totals do: of each actor the one with the larger counter stays, unless its
+// baseline voids it. True: something went.
+bool join_totals(std::vector<Live>& live, const Baselines& baselines);
+
 // A value that was overwritten unseen, as its journal row's subject holds it.
 struct JournalRecord {
-  RowTag type = RowTag::string;  // of the row that held it: string, total or element
+  RowTag type = RowTag::string;  // what it is: a string's or field's sibling, a total or an element
   Dot loser;
-  Hlc hlc;               // of a string
-  Bytes value;           // of a string or an element
-  uint64_t started = 0;  // of a total
-  Int128 sum = 0;        // of a total
+  Hlc hlc;                     // of a string
+  Bytes value;                 // of a string or an element
+  uint64_t started = 0;        // of a total
+  Int128 sum = 0;              // of a total
+  std::optional<Bytes> field;  // of a map's: the name of the field that held the sibling or the total
   friend bool operator==(const JournalRecord&, const JournalRecord&) = default;
 };
 Bytes encode(const JournalRecord& record);
@@ -59,11 +76,12 @@ RowName name_of(const JournalRecord& record);
 struct Row {
   uint64_t expiry_ms = 0;  // reserved: always 0 in this version
   std::vector<Live> live;  // sorted by dot
-  Bytes subject;           // an element's bytes or an encoded journal record; empty where no dot is live
-  std::optional<Baseline> baseline;
+  Bytes subject;  // an element, an encoded journal record or a field's name; empty where no dot is live
+  std::optional<Baseline> baseline;  // of a row of a total
+  Baselines baselines;               // of a field
   DotSet context;  // dots that are void in this row and that the replica's clock does not cover yet
 
-  bool empty() const { return live.empty() && !baseline && context.empty(); }
+  bool empty() const { return live.empty() && !baseline && baselines.empty() && context.empty(); }
   const Live* find(const Dot& dot) const;
   friend bool operator==(const Row&, const Row&) = default;
 };
@@ -76,6 +94,9 @@ void insert_sorted(std::vector<Live>& live, Live item);
 // Errc::version, Errc::corrupt.
 Bytes encode(const Row& row, const RowName& name);
 Result<Row> decode_row(const RowName& name, BytesView bytes);
+
+// Whether an encoded row has a live dot, without decoding it. Requires: `bytes` is a row.
+bool holds_live(BytesView bytes);
 
 // What digests cover of an encoded row: its live dots, without context, and without a baseline that bears on
 // no live total (rule 12). Nothing: no live dot. Requires: `bytes` is a row of that name.

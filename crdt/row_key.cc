@@ -51,10 +51,14 @@ RowName element_row(BytesView element) {
   return {RowTag::element, id_of(XXH3_128bits(element.data(), element.size()))};
 }
 
-RowName journal_row(const Dot& loser, BytesView element) {
+RowName field_row(BytesView field) {
+  return {RowTag::field, id_of(XXH3_128bits(field.data(), field.size()))};
+}
+
+RowName journal_row(const Dot& loser, BytesView item) {
   const auto packed = pack(loser);
   const XXH64_hash_t seed = XXH3_64bits(packed.data(), packed.size());
-  return {RowTag::journal, id_of(XXH3_128bits_withSeed(element.data(), element.size(), seed))};
+  return {RowTag::journal, id_of(XXH3_128bits_withSeed(item.data(), item.size(), seed))};
 }
 
 Actor actor_of(const RowName& total) { return unpack_actor({total.id.data(), kActorBytes}); }
@@ -105,7 +109,7 @@ std::optional<RowKeyParts> parse_row_key(BytesView row_key) {
   out.prefix = row_key.substr(0, kBeforeKey + key_size);
   out.key = row_key.substr(kBeforeKey, key_size);
   const auto tag = static_cast<uint8_t>(row_key[out.prefix.size()]);
-  if (tag < static_cast<uint8_t>(RowTag::header) || tag > static_cast<uint8_t>(RowTag::journal))
+  if (tag < static_cast<uint8_t>(RowTag::header) || tag > static_cast<uint8_t>(RowTag::field))
     return std::nullopt;
   out.name.tag = RowTag{tag};
   std::copy_n(row_key.end() - sizeof(RowId), sizeof(RowId), out.name.id.begin());

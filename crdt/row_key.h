@@ -28,9 +28,13 @@ enum class RowTag : uint8_t {
   total = 3,    // one actor's running total and its baseline; id: the actor packed, 6 zero bytes
   element = 4,  // one element of a set; id: XXH3-128 of the element, big-endian
   journal = 5,  // a value that was overwritten unseen; id: its dot packed, or see journal_row()
+  field = 6,    // one field of a map: siblings and totals; id: XXH3-128 of the field's name, big-endian
 };
 
 using RowId = std::array<char, 16>;
+
+// Whether such rows are a collection's items: as many as it has, each a unit of its own in exchanges.
+constexpr bool is_item(RowTag tag) { return tag == RowTag::element || tag == RowTag::field; }
 
 // A row within its key. Ordered as row keys are: as bytes.
 struct RowName {
@@ -47,10 +51,11 @@ RowName header_row();
 RowName string_row();
 RowName total_row(const Actor& actor);
 RowName element_row(BytesView element);
-// Of a sibling or a total. One update may add many elements, so that of an element the id is XXH3-128 of the
-// element, seeded with the dot's XXH3-64.
+RowName field_row(BytesView field);
+// Of a string's sibling or total. One update may add many elements or set many fields, so that of theirs the
+// id is XXH3-128 of the element or of the field's name, seeded with the dot's XXH3-64.
 RowName journal_row(const Dot& loser);
-RowName journal_row(const Dot& loser, BytesView element);
+RowName journal_row(const Dot& loser, BytesView item);
 // Of a total's name.
 Actor actor_of(const RowName& total);
 

@@ -26,6 +26,7 @@ bool is_name(const RowName& name) {
       return name.id == RowId{};
     case RowTag::total:
       return name == total_row(actor_of(name));
+    case RowTag::field:
     case RowTag::element:
     case RowTag::journal:
       return true;
@@ -40,13 +41,12 @@ std::vector<NamedRow> read_rows(Reader& reader, bool elements, std::optional<Err
   if (fields % 3 != 0) reader.fail("a row of a unit has three fields");
   for (size_t i = 0; i < fields && reader.ok() && !failed; i += 3) {
     NamedRow item;
-    item.name.tag = RowTag{static_cast<uint8_t>(reader.uint(static_cast<uint64_t>(RowTag::journal)))};
+    item.name.tag = RowTag{static_cast<uint8_t>(reader.uint(static_cast<uint64_t>(RowTag::field)))};
     const BytesView id = reader.bin(), bytes = reader.bin();
     if (id.size() != sizeof(RowId)) reader.fail("a row's id has 16 bytes");
     if (!reader.ok()) break;
     std::copy(id.begin(), id.end(), item.name.id.begin());
-    if ((item.name.tag == RowTag::element) != elements || !is_name(item.name))
-      reader.fail("a row out of place");
+    if (is_item(item.name.tag) != elements || !is_name(item.name)) reader.fail("a row out of place");
     if (!out.empty() && item.name <= out.back().name) reader.fail("rows out of order");
     if (!reader.ok()) break;
     Result<Row> row = decode_row(item.name, bytes);

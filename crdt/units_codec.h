@@ -1,6 +1,7 @@
 #pragma once
 // The units of an exchange's chunk on the wire (docs/formats/delta.md, "Units"): the sender's clock, and for
-// each key its header, string, total and journal rows, then elements. Rows travel as they are stored.
+// each key its header, string, total and journal rows, then its elements and fields. Rows travel as they are
+// stored.
 
 #include <utility>
 #include <vector>
@@ -20,7 +21,7 @@ struct EncodedRow {
 struct EncodedKey {
   Bytes key;
   std::vector<EncodedRow> rows;      // header, string, totals, journal; complete, in order
-  std::vector<EncodedRow> elements;  // those in the chunk's range, in order
+  std::vector<EncodedRow> elements;  // and fields: those in the chunk's range, in order
 };
 
 struct NamedRow {

@@ -60,6 +60,22 @@ json sibling_json(const crdt::Sibling& sibling) {
   return out;
 }
 
+json total_json(const crdt::RunningTotal& total) {
+  return {{"dot", to_string(total.dot)},
+          {"started", total.started},
+          {"sum", total.sum},
+          {"baseline_counter", total.baseline_counter},
+          {"baseline", total.baseline}};
+}
+
+json field_json(const crdt::InspectedField& field) {
+  json out{{"siblings", json::array()}, {"totals", json::array()}};
+  put_bytes(out, "field", field.name);
+  for (const auto& sibling : field.siblings) out["siblings"].push_back(sibling_json(sibling));
+  for (const auto& total : field.totals) out["totals"].push_back(total_json(total));
+  return out;
+}
+
 json clock_json(const crdt::DotSet& clock) {
   json out = json::object();
   for (const auto& entry : clock.entries()) {
@@ -80,6 +96,8 @@ const char* type_name(crdt::Type type) {
       return "string";
     case crdt::Type::set:
       return "set";
+    case crdt::Type::map:
+      return "map";
   }
   return "none";
 }
@@ -190,12 +208,7 @@ std::string inspect_json(region::Node& node, BytesView key) {
   out["siblings"] = json::array();
   for (const auto& sibling : found.siblings) out["siblings"].push_back(sibling_json(sibling));
   out["totals"] = json::array();
-  for (const auto& total : found.totals)
-    out["totals"].push_back({{"dot", to_string(total.dot)},
-                             {"started", total.started},
-                             {"sum", total.sum},
-                             {"baseline_counter", total.baseline_counter},
-                             {"baseline", total.baseline}});
+  for (const auto& total : found.totals) out["totals"].push_back(total_json(total));
   out["elements"] = json::array();
   for (const auto& [element, dots] : found.elements) {
     json item;
@@ -204,8 +217,15 @@ std::string inspect_json(region::Node& node, BytesView key) {
     out["elements"].push_back(item);
   }
   out["element_count"] = found.element_count;
+  out["fields"] = json::array();
+  for (const auto& field : found.fields) out["fields"].push_back(field_json(field));
+  out["field_count"] = found.field_count;
   out["journal"] = json::array();
-  for (const auto& lost : found.journal) out["journal"].push_back(sibling_json(lost));
+  for (const auto& lost : found.journal) {
+    json item = sibling_json(lost);
+    if (lost.field) put_bytes(item, "field", *lost.field);
+    out["journal"].push_back(item);
+  }
   out["context"] = clock_json(found.context);
   out["clock"] = clock_json(partition->data.clock());
   out["settled"] = partition->unsettled_of(key) == nullptr && partition->unsettled_bulk().empty();

@@ -35,6 +35,16 @@ std::vector<Delta> samples() {
   keep(a.sadd("s", {"p", "q", "r"}));
   keep(a.srem("s", {"p", "r"}));
   keep(a.set("s", ""));
+  const Mutation fields = keep(a.hset("m", {{"f", "1"}, {"g", ""}}));
+  keep(a.hadd("m", "f", -7));
+  const Mutation again = keep(a.hadd("m", "f", 9));
+  keep(b.hset("m", {{"f", "x"}}));
+  b.take(fields);
+  b.take(again);
+  keep(b.hset("m", {{"f", "2"}}));
+  keep(b.hdel("m", {"f"}));
+  keep(b.clear("m"));
+  out.push_back(coalesce(*again.delta, out.back()));
   out.push_back(coalesce(out[0], out[1]));
   out.push_back(coalesce(out[2], out[3]));
   out.push_back(coalesce(out[9], out[10]));
@@ -196,7 +206,7 @@ TEST_CASE("replica state: flipped or cut, refused and nothing changed", "[crdt]"
     REQUIRE_FALSE(site.replica.restore(BytesView(state).substr(0, size)));
   REQUIRE(site.replica.encode_state() == state);
   Bytes newer = state;
-  newer[1] = 2;
+  newer[1] = 3;
   REQUIRE(site.replica.restore(newer).error().code == Errc::version);
   REQUIRE(rc::check([&] {
     Site other(9);

@@ -27,18 +27,26 @@ Op set(const char* value) { return {.kind = OpKind::set, .key = "k", .value = va
 Op add(int64_t amount) { return {.kind = OpKind::add, .key = "k", .amount = amount}; }
 Op on_element(OpKind kind, const char* element) { return {.kind = kind, .key = "k", .element = element}; }
 
+Op hset(const char* value) { return {.kind = OpKind::hset, .key = "k", .value = value, .element = "a"}; }
+
 std::vector<Scope> scopes() {
   const Op del = op(OpKind::del), clear = op(OpKind::clear);
   const Op sadd = on_element(OpKind::sadd, "a"), srem = on_element(OpKind::srem, "a");
+  const Op hdel = on_element(OpKind::hdel, "a");
+  const Op hadd{.kind = OpKind::hadd, .key = "k", .amount = 1, .element = "a"};
   return {
       {"registers", {set("x"), del}, 5},
       {"counters", {set("1"), add(1)}, 5},
       {"counters and deletes", {add(1), del}, 5},
       {"sets", {sadd, srem}, 5},
       {"sets that are cleared", {sadd, clear}, 5},
+      {"fields", {hset("x"), hdel}, 5},
+      {"fields that count", {hset("1"), hadd}, 5},
+      {"fields that count and go", {hadd, clear}, 5},
       {"strings, all operations", {set("1"), set("x"), del, add(1)}, 4},
       {"sets, all operations", {sadd, on_element(OpKind::sadd, "b"), srem, clear, del}, 4},
-      {"strings and sets under one key", {set("x"), add(1), sadd, clear, del}, 4},
+      {"maps, all operations", {hset("1"), hset("x"), hdel, hadd, clear}, 4},
+      {"all types under one key", {set("x"), add(1), sadd, hset("x"), hadd, del}, 4},
   };
 }
 

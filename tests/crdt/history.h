@@ -13,11 +13,11 @@
 
 namespace atolldb::crdt {
 
-enum class Kind { string, set, mixed };
-inline constexpr Kind kKinds[] = {Kind::string, Kind::set, Kind::mixed};
+enum class Kind { string, set, map, mixed };
+inline constexpr Kind kKinds[] = {Kind::string, Kind::set, Kind::map, Kind::mixed};
 
 inline const char* name_of(Kind kind) {
-  static constexpr const char* kNames[] = {"string", "set", "mixed"};
+  static constexpr const char* kNames[] = {"string", "set", "map", "mixed"};
   return kNames[static_cast<size_t>(kind)];
 }
 
@@ -40,7 +40,7 @@ struct History {
  private:
   static Result<Mutation> mutate(Kind kind, Site& site, const Dot& dot, Hlc hlc) {
     Replica& replica = site.replica;
-    if (kind == Kind::mixed) kind = *rc::gen::inRange(0, 2) == 0 ? Kind::string : Kind::set;
+    if (kind == Kind::mixed) kind = kKinds[*rc::gen::inRange(0, 3)];
     const int choice = *rc::gen::inRange(0, 6);
     if (kind == Kind::set) {
       if (choice < 2) return replica.sadd("k", {"a", "b"}, dot, hlc);
@@ -48,6 +48,13 @@ struct History {
       if (choice == 3) return replica.srem("k", {"a"}, dot, hlc);
       if (choice == 4) return replica.clear("k", dot, hlc);
       return replica.del("k", dot, hlc);
+    }
+    if (kind == Kind::map) {
+      if (choice == 0) return replica.hset("k", {{"a", "1"}, {"b", "x"}}, dot, hlc);
+      if (choice == 1) return replica.hset("k", {{"a", "x"}}, dot, hlc);
+      if (choice == 2) return replica.hdel("k", {"a", "b"}, dot, hlc);
+      if (choice == 3) return replica.clear("k", dot, hlc);
+      return replica.hadd("k", "a", choice == 4 ? 5 : -3, dot, hlc);
     }
     if (choice == 0) return replica.set("k", "1", dot, hlc);
     if (choice == 1) return replica.set("k", "x", dot, hlc);

@@ -10,7 +10,7 @@ using namespace atolldb::crdt;
 
 namespace {
 
-enum class Theme { strings, sets, all };
+enum class Theme { strings, sets, maps, all };
 
 Op random_op(Prng& prng, Theme theme, const std::string& key) {
   static const std::vector<Op> kStrings{{.kind = OpKind::set, .value = "1"},
@@ -23,8 +23,16 @@ Op random_op(Prng& prng, Theme theme, const std::string& key) {
                                      {.kind = OpKind::srem, .element = "a"},
                                      {.kind = OpKind::clear},
                                      {.kind = OpKind::del}};
-  const bool string = theme == Theme::strings || (theme == Theme::all && prng.chance(1, 2));
-  const auto& ops = string ? kStrings : kSets;
+  static const std::vector<Op> kMaps{{.kind = OpKind::hset, .value = "1", .element = "a"},
+                                     {.kind = OpKind::hset, .value = "x", .element = "a"},
+                                     {.kind = OpKind::hset, .value = "2", .element = "b"},
+                                     {.kind = OpKind::hdel, .element = "a"},
+                                     {.kind = OpKind::hadd, .amount = 1, .element = "a"},
+                                     {.kind = OpKind::hadd, .amount = -2, .element = "a"},
+                                     {.kind = OpKind::clear},
+                                     {.kind = OpKind::del}};
+  if (theme == Theme::all) theme = std::vector{Theme::strings, Theme::sets, Theme::maps}[prng.below(3)];
+  const auto& ops = theme == Theme::strings ? kStrings : theme == Theme::sets ? kSets : kMaps;
   Op op = ops[prng.below(ops.size())];
   op.key = key;
   return op;
@@ -44,7 +52,7 @@ Action random_action(Prng& prng, const World& world, Theme theme, bool harm, boo
   act.kind = Action::write;
   if (x < 34) {
     act.op = random_op(prng, theme, key);
-  } else if (x < 42 && theme != Theme::sets) {
+  } else if (x < 42 && theme != Theme::sets && theme != Theme::maps) {
     if (world.contexts() > 0 && prng.chance(1, 2)) {
       act.op = {
           .kind = OpKind::set_context, .key = world.keys().front(), .value = prng.chance(1, 2) ? "2" : "y"};
@@ -84,7 +92,8 @@ Action random_action(Prng& prng, const World& world, Theme theme, bool harm, boo
 void random_run(uint64_t seed) {
   Prng prng(seed);
   const size_t replicas = prng.chance(1, 3) ? 2 : 3;
-  const Theme theme = std::vector{Theme::strings, Theme::sets, Theme::all, Theme::all}[prng.below(4)];
+  const Theme theme =
+      std::vector{Theme::strings, Theme::sets, Theme::maps, Theme::all, Theme::all}[prng.below(5)];
   const bool harm = prng.chance(3, 10), journal = prng.chance(3, 10);
   std::vector<std::string> keys{"k"};
   if (prng.chance(1, 3)) keys.push_back("l");

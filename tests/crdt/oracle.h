@@ -18,9 +18,9 @@ namespace atolldb::crdt {
 
 struct Unit {
   bool gone = false;
-  char kind = 0;  // 's' string, 'e' element, 'h' header, 'j' journal record
+  char kind = 0;  // 's' string, 'e' element, 'f' field, 'h' header, 'j' journal record
   std::string key;
-  std::string element;  // of 'e'
+  std::string element;  // of 'e'; of 'f' the field's name
   Dot loser;            // of 'j'
   friend auto operator<=>(const Unit&, const Unit&) = default;
   Unit bare() const { return {false, kind, key, element, loser}; }
@@ -29,20 +29,21 @@ struct Unit {
 Unit string_unit(const std::string& key);
 Unit header_unit(const std::string& key);
 Unit element_unit(const std::string& key, const std::string& element);
+Unit field_unit(const std::string& key, const std::string& field);
 Unit journal_unit(const std::string& key, const Dot& loser);
 
 using Dots = std::set<Dot>;
 using Facts = std::set<std::pair<Dot, Unit>>;
 
-enum class OpKind { set, del, set_context, add, sadd, srem, clear, expire };
+enum class OpKind { set, del, set_context, add, sadd, srem, clear, expire, hset, hdel, hadd };
 
 struct Op {
   OpKind kind{};
   std::string key;
-  std::string value;  // of set and set_context
+  std::string value;  // of set, set_context and hset
   int64_t amount = 0;
-  std::string element;
-  Dot loser;  // of expire
+  std::string element;  // or field
+  Dot loser;            // of expire
   uint64_t stamp = 0;
   std::map<Unit, Dots> kills;
   std::set<Unit> units;
@@ -50,18 +51,22 @@ struct Op {
 };
 
 struct OracleRead {
-  bool is_string = false;
+  enum Type { none, string, set, map } type = none;
   Dots shown;
   std::string value;  // of a string
 };
 
 struct OracleString {
   Dots bases, adds;  // that stand
+  bool empty() const { return bases.empty() && adds.empty(); }
 };
 
 class Oracle {
  public:
   OracleString string(const Facts& facts, const std::string& key) const;
+  std::map<std::string, OracleString> fields(const Facts& facts, const std::string& key) const;
+  // What a plain read shows of siblings and adds.
+  std::pair<Dots, std::string> shown(const OracleString& of) const;
   std::map<std::string, Dots> elements(const Facts& facts, const std::string& key) const;
   OracleRead read(const Facts& facts, const std::string& key) const;
   std::map<Dot, Dots> journal(const Facts& facts) const;
@@ -72,9 +77,12 @@ class Oracle {
   // of one that is not.
   std::optional<Dot> silently_lost(const Facts& facts) const;
 
+  static Dots values(const OracleString& of);  // its siblings, and of each actor the last add
+
   std::map<Dot, Op> ops;
 
  private:
+  OracleString at(const Facts& facts, const Unit& unit) const;
   Dots known(const Facts& facts, const Unit& unit) const;
   Dots past(const Facts& facts, const Unit& unit) const;
 };

@@ -44,12 +44,33 @@ struct Site {
     const Dot d = dot();
     return run(replica.srem(k, elements, d, hlc()));
   }
+  Mutation clear(BytesView k) {
+    const Dot d = dot();
+    return run(replica.clear(k, d, hlc()));
+  }
+  Mutation hset(BytesView k, const std::vector<Replica::FieldValue>& fields) {
+    const Dot d = dot();
+    return run(replica.hset(k, fields, d, hlc()));
+  }
+  Mutation hdel(BytesView k, const std::vector<BytesView>& fields) {
+    const Dot d = dot();
+    return run(replica.hdel(k, fields, d, hlc()));
+  }
+  Mutation hadd(BytesView k, BytesView field, int64_t n) {
+    const Dot d = dot();
+    return run(replica.hadd(k, field, n, d, hlc()));
+  }
   Mutation set_with_context(BytesView k, BytesView v, const NamedContext& named) {
     const Dot d = dot();
     return run(replica.set_with_context(k, v, named, d, hlc()));
   }
   bool take(const Mutation& from) { return replica.apply(*from.delta); }
 
+  std::map<Bytes, Bytes> fields(BytesView k) {
+    const Result<Replica::Fields> page = replica.fields(k, {}, 1000, 1 << 20);
+    REQUIRE(page);
+    return {page->fields.begin(), page->fields.end()};
+  }
   Bytes get(BytesView k) { return replica.read(k)->value; }
   std::vector<Bytes> siblings(BytesView k) {
     std::vector<Bytes> out;

@@ -28,6 +28,20 @@ std::string text(const Unit& unit) {
          to_string(unit.loser);
 }
 
+bool is_item(const Unit& unit) { return unit.kind == 'e' || unit.kind == 'f'; }
+RowName row_name(const Unit& item) {
+  return item.kind == 'e' ? element_row(item.element) : field_row(item.element);
+}
+
+// A row without live dots does not say which item it is of.
+std::optional<Unit> item_unit(const std::string& key, const RowName& name) {
+  if (!is_item(name.tag)) return std::nullopt;
+  for (const char* item : {"a", "b", "c"})
+    for (const Unit& unit : {element_unit(key, item), field_unit(key, item)})
+      if (row_name(unit) == name) return unit;
+  throw std::runtime_error("an item with a name that no test uses");
+}
+
 [[noreturn]] void fail(const std::string& what) { throw std::runtime_error(what); }
 
 Row row_at(const MapRows& rows, const Bytes& key, const RowName& name) {
@@ -187,6 +201,12 @@ bool World::write(Site& site, const Action& action) {
         return site.replica.srem(op.key, {op.element}, dot, hlc);
       case OpKind::clear:
         return site.replica.clear(op.key, dot, hlc);
+      case OpKind::hset:
+        return site.replica.hset(op.key, {{op.element, op.value}}, dot, hlc);
+      case OpKind::hdel:
+        return site.replica.hdel(op.key, {op.element}, dot, hlc);
+      case OpKind::hadd:
+        return site.replica.hadd(op.key, op.element, op.amount, dot, hlc);
       case OpKind::expire:
         return site.replica.expire(op.key, op.loser, dot, hlc);
       case OpKind::set_context:
@@ -233,7 +253,7 @@ void World::remember_context(Site& site, const std::string& key) {
 
 Bytes World::place_of(const Unit& unit) const {
   const Bytes prefix = key_prefix(placement_.place(unit.key), unit.key);
-  return unit.kind == 'e' ? row_key(prefix, element_row(unit.element)) : prefix;
+  return is_item(unit) ? row_key(prefix, row_name(unit)) : prefix;
 }
 
 // The units that a replica holds rows of, in the order of their places; strings stand for their key's unit.
@@ -241,12 +261,10 @@ std::map<Bytes, Unit> World::places(const Site& site) const {
   std::map<Bytes, Unit> out;
   for (const auto& [key, bytes] : site.rows.rows) {
     const RowKeyParts parts = *parse_row_key(key);
-    if (parts.name.tag != RowTag::element) {
+    if (const auto item = item_unit(std::string(parts.key), parts.name))
+      out.emplace(key, *item);
+    else
       out.emplace(parts.prefix, string_unit(std::string(parts.key)));
-      continue;
-    }
-    for (const char* element : {"a", "b", "c"})  // a row without live dots does not say which it is of
-      if (element_row(element) == parts.name) out.emplace(key, element_unit(std::string(parts.key), element));
   }
   return out;
 }
@@ -254,22 +272,22 @@ std::map<Bytes, Unit> World::places(const Site& site) const {
 bool World::has_record(const Site& site, const Unit& journal) const {
   const Op& op = oracle_.ops.at(journal.loser);
   const RowName name =
-      op.kind == OpKind::sadd ? journal_row(journal.loser, op.element) : journal_row(journal.loser);
+      op.element.empty() ? journal_row(journal.loser) : journal_row(journal.loser, op.element);
   return site.rows.rows.contains(row_key(key_prefix(placement_.place(journal.key), journal.key), name));
 }
 
 void World::learn_unit(Site& site, const Site& sender, const Unit& unit) const {
   const auto belongs = [&](const Unit& u) {
     if (u.key != unit.key || u.kind == 'h') return false;
-    if (unit.kind == 'e') return u.kind == 'e' && u.element == unit.element;
+    if (is_item(unit)) return u.kind == unit.kind && u.element == unit.element;
     // Of a record that neither holds any more nothing is said.
-    return u.kind != 'e' && (u.kind != 'j' || has_record(site, u) || has_record(sender, u));
+    return !is_item(u) && (u.kind != 'j' || has_record(site, u) || has_record(sender, u));
   };
   for (const auto& fact : sender.facts)
     if (belongs(fact.second) && !site.arrived.contains({fact.first, fact.second.void_in()}))
       site.facts.insert(fact);
   const Unit header = header_unit(unit.key);
-  if (unit.kind == 'e') {
+  if (is_item(unit)) {
     for (const Dot& d : oracle_.dead(sender.facts, unit)) site.facts.emplace(d, unit.void_in());
     return;
   }
@@ -299,9 +317,7 @@ bool World::repair(Site& site, Site& sender, const Action& action) {
   for (const KeyUnits& key : decoded.keys) {
     const Unit unit = string_unit(key.key);
     if (sent.contains(place_of(unit)) || own.contains(place_of(unit))) learn_unit(site, sender, unit);
-    for (const NamedRow& row : key.elements)
-      for (const char* element : {"a", "b", "c"})
-        if (element_row(element) == row.name) learn_unit(site, sender, element_unit(key.key, element));
+    for (const NamedRow& row : key.elements) learn_unit(site, sender, *item_unit(key.key, row.name));
   }
   if (!site.replica.repair(units)) fail("a repair's units do not decode");
   return true;
@@ -338,8 +354,7 @@ void World::learn_range(Site& site, const Site& sender, const Bytes& cursor, con
   std::set<std::string> brought;  // keys whose unit came along with an element
   for (const auto& [place, unit] : units) {
     if (!in_range(place)) continue;
-    if (unit.kind == 'e' && brought.insert(unit.key).second &&
-        units.contains(place_of(string_unit(unit.key))))
+    if (is_item(unit) && brought.insert(unit.key).second && units.contains(place_of(string_unit(unit.key))))
       learn_unit(site, sender, string_unit(unit.key));
     learn_unit(site, sender, unit);
   }
@@ -387,7 +402,7 @@ std::string World::view(const Site& site) const {
   for (const std::string& key : keys_) {
     const Result<Shown> shown = const_cast<Site&>(site).replica.read(key);
     if (!shown) fail("a read failed: " + shown.error().message);
-    out << key << ": " << (shown->type == Type::string ? "string " + shown->value : "set");
+    out << key << ": " << static_cast<int>(shown->type) << " " << shown->value;
     const Inspection all = const_cast<Site&>(site).replica.inspect(key, 100);
     Dots bases, totals;
     for (const Sibling& s : all.siblings) bases.insert(s.dot);
@@ -397,6 +412,18 @@ std::string World::view(const Site& site) const {
     std::map<std::string, Dots> elements;
     for (const auto& [element, dots] : all.elements) elements[element] = Dots(dots.begin(), dots.end());
     for (const auto& [element, dots] : elements) out << " " << element << text(dots);
+    std::map<std::string, std::string> fields;
+    for (const InspectedField& field : all.fields) {
+      Dots dots;
+      for (const Sibling& s : field.siblings) dots.insert(s.dot);
+      for (const RunningTotal& t : field.totals) dots.insert(t.dot);
+      fields[field.name] = text(dots);
+    }
+    if (shown->type == Type::map) {
+      const Result<Replica::Fields> values = const_cast<Site&>(site).replica.fields(key, {}, 100, 1 << 20);
+      for (const auto& [field, value] : values->fields) fields[field] += "=" + value;
+    }
+    for (const auto& [field, what] : fields) out << " ." << field << what;
     out << "\n";
   }
   std::map<Dot, Dots> journal;
@@ -414,15 +441,15 @@ std::string World::expected(const Facts& facts) const {
   std::ostringstream out;
   for (const std::string& key : keys_) {
     const OracleRead read = oracle_.read(facts, key);
-    out << key << ": " << (read.is_string ? "string " + read.value : "set");
+    out << key << ": " << read.type << " " << read.value;
     const OracleString strings = oracle_.string(facts, key);
-    Dots totals;  // an actor's adds are one total, named by its last
-    for (const Dot& d : strings.adds)
-      if (std::none_of(strings.adds.begin(), strings.adds.end(),
-                       [&](const Dot& a) { return a.actor == d.actor && a.counter > d.counter; }))
-        totals.insert(d);
+    const Dots totals = Oracle::values({{}, strings.adds});
     out << " siblings " << text(strings.bases) << " totals " << text(totals);
     for (const auto& [element, dots] : oracle_.elements(facts, key)) out << " " << element << text(dots);
+    for (const auto& [field, all] : oracle_.fields(facts, key)) {
+      out << " ." << field << text(Oracle::values(all));
+      if (read.type == OracleRead::map) out << "=" << oracle_.shown(all).second;
+    }
     out << "\n";
   }
   for (const auto& [loser, dots] : oracle_.journal(facts))
@@ -488,8 +515,8 @@ void World::heal(bool audit, int rounds) {
 std::string describe(const Action& action) {
   static constexpr const char* kKinds[] = {"write", "deliver", "context",  "repair", "exchange",
                                            "pull",  "save",    "rollback", "damage"};
-  static constexpr const char* kOps[] = {"set",  "del",  "set_context", "add",
-                                         "sadd", "srem", "clear",       "expire"};
+  static constexpr const char* kOps[] = {"set",   "del",    "set_context", "add",  "sadd", "srem",
+                                         "clear", "expire", "hset",        "hdel", "hadd"};
   std::string out = std::string(kKinds[action.kind]) + " at " + std::to_string(action.at);
   if (action.kind == Action::write)
     out += std::string(" ") + kOps[static_cast<int>(action.op.kind)] + " " + action.op.key + " " +

@@ -21,21 +21,26 @@ def bug(name): return name in BUGS
 #         base = (observed counter, sum) on rows of totals.
 # Rows:   ('s',k) siblings of a string     ('t',k,actor) the actor's running total and its baseline
 #         ('e',k,x) element of a set       ('h',k) header: what a clear has excluded      ('j',k,dot) journal record
+#         ('f',k,x) field of a map: siblings and totals of all actors in one row; base = {(actor, (counter, sum))}
 # A delta: the dots it merges and, for each row it touches, a part: live = what it adds (payload None: a dot that it
 #         names as left standing), seen = what its coordinator had seen of that row.  Seen and not live = void.
 Row = namedtuple('Row', 'live ctx base')
-Part = namedtuple('Part', 'live seen base')
+#         `clock`, in an exchange: the sender's, which is all that it may say of a field's totals.
+Part = namedtuple('Part', 'live seen base clock', defaults=[frozenset()])
 Delta = namedtuple('Delta', 'dots parts key')
 NOTHING = frozenset()
 EMPTY = Row({}, NOTHING, None)
 
 def later(a, b):                   # baselines join by the larger observed counter
     if a is None or b is None: return a or b
+    if isinstance(a, frozenset):   # of a field: actor by actor
+        a, b = dict(a), dict(b)
+        return frozenset((x, later(a.get(x), b.get(x))) for x in a.keys() | b.keys())
     if bug('baseline by value'): return max(a, b, key=lambda x: x[1])
     return max(a, b)
 
 def unit(rid):                     # what repair and exchange move in one step: header, string and journal rows of a key
-    if rid[0] == 'e' or bug('key repaired in pieces'): return rid
+    if rid[0] in 'ef' or bug('key repaired in pieces'): return rid
     return ('a', rid[1])
 
 def coalesce(d1, d2):
@@ -48,11 +53,21 @@ def coalesce(d1, d2):
             for d, v in q.live.items():
                 if d not in p.seen or d in p.live: live[d] = live.get(d) or v
             q = Part(live, p.seen | q.seen, later(p.base, q.base))
+            if rid[0] == 'f': q = q._replace(live=join_totals(q.live, q.base))
         parts[rid] = q
     if bug('coalesced under one context'):
         ctx = NOTHING.union(*[p.seen for p in parts.values()])
         parts = {rid: p._replace(seen=ctx) for rid, p in parts.items()}
     return Delta(d1.dots | d2.dots, parts, d1.key)
+
+def join_totals(live, base):       # a field's totals join as rows of totals do: actor by actor
+    base, out = dict(base or ()), {}
+    for d, v in live.items():
+        if v and v[0] == 't':
+            if any(e[0] == d[0] and e[1] > d[1] and w and w[0] == 't' for e, w in live.items()): continue
+            if d[0] in base and d[1] <= base[d[0]][0] and not bug('total below its baseline counts'): continue
+        out[d] = v
+    return out
 
 class Replica:
     def __init__(self, node, skew):
@@ -74,7 +89,7 @@ class Replica:
     # -- reading
     def row(self, rid): return self.rows.get(rid, EMPTY)
     def excluded(self, rid):       # what a header excludes from an element's row
-        return self.row(('h', rid[1])).ctx if rid[0] == 'e' else NOTHING
+        return self.row(('h', rid[1])).ctx if rid[0] in 'ef' else NOTHING
     def seen(self, rid):           # what this replica has seen of a row: clock, kept context, and live dots it holds
         r = self.row(rid)          # (a repaired row holds dots that the clock does not cover yet)
         if bug('context is the clock alone'): return self.clock.union(r.live)
@@ -87,12 +102,28 @@ class Replica:
                     void = r.base is None or (r.base[0] < start and not bug('total without its start'))
                     out[d] = total if void else total - r.base[1]
         return out
+    def fields(self, k): return {rid[2]: r for rid, r in self.rows.items() if rid[:2] == ('f', k) and r.live}
+    def field(self, r):            # (dots that a plain read shows of a field, its value): like a string
+        bases = {d: v for d, v in r.live.items() if v[0] == 'b'}
+        base = dict(r.base or ())
+        totals = {d: v[2] if d[0] not in base or base[d[0]][0] < v[1] else v[2] - base[d[0]][1] for d, v in r.live.items() if v[0] == 't'}
+        win = max(bases, key=lambda d: (bases[d][1], d)) if bases else None
+        if win and not isinstance(bases[win][2], int): return {win}, bases[win][2]
+        return ({win} if win else set()) | set(totals), (bases[win][2] if win else 0) + sum(totals.values())
+    def observed(self, r):         # the baselines that a write over this field's totals records and passes on
+        if bug('held baselines not passed on'): base = None
+        else: base = r.base
+        for d, v in r.live.items():
+            if v[0] == 't': base = later(base, frozenset([(d[0], (d[1], v[2]))]))
+        return base
     def elements(self, k): return {rid[2]: r.live for rid, r in self.rows.items() if rid[:2] == ('e', k) and r.live}
     def read(self, k):
         """(type, dots that a plain read shows, value).  A string hides elements given to the key at the same time."""
         bases, totals = self.row(('s', k)).live, self.totals(k)
         if not bases and not totals:
-            els = self.elements(k)
+            els, fields = self.elements(k), self.fields(k)
+            if fields and not els:                          # the fixed order of types: string, set, map
+                return 'map', {d for r in fields.values() for d in self.field(r)[0]}, frozenset((x, self.field(r)[1]) for x, r in fields.items())
             return 'set', {d for l in els.values() for d in l}, frozenset(els)
         win = max(bases, key=lambda d: (bases[d][1], d)) if bases else None
         if win and not isinstance(bases[win][2], int): return 'string', {win}, bases[win][2]
@@ -133,10 +164,37 @@ class Replica:
                 parts[rid] = Part({}, NOTHING, base)
         parts.update(self._clear(dot, 0, k, force=True))
         for rid, r in self.rows.items():
-            if rid[1] == k and rid[0] in 'ste':
+            if rid[1] == k and rid[0] in 'stef':
                 for d, v in r.live.items():
                     if d not in shown: parts[('j', k, d)] = Part({dot: v}, NOTHING, None)
         return parts
+    def _hset(self, dot, stamp, k, arg, _):                # arg: (field, value)
+        if self.other(k, 'map'): return None                                             # WRONGTYPE
+        return self._over_field(dot, k, arg[0], {dot: ('b', stamp, arg[1])})
+    def _hdel(self, dot, stamp, k, x, _):
+        if self.other(k, 'map') or not self.row(('f', k, x)).live: return None
+        return self._over_field(dot, k, x, {})
+    def _over_field(self, dot, k, x, new):
+        """As SET and DEL of a string: shown the field's visible value and nothing else."""
+        rid = ('f', k, x)
+        r = self.row(rid)
+        shown = self.field(r)[0]
+        parts = {rid: Part(new, self.seen(rid), self.observed(r))}
+        for d, v in r.live.items():
+            if d not in shown: parts[('j', k, d)] = Part({dot: v}, NOTHING, None)
+        return parts
+    def _hadd(self, dot, stamp, k, arg, _):                # arg: (field, amount)
+        if self.other(k, 'map'): return None
+        rid = ('f', k, arg[0])
+        r = self.row(rid)
+        start, total = dot[1], arg[1]
+        for d, v in r.live.items():
+            if v[0] == 't' and d[0] == dot[0]: start, total = v[1], v[2] + arg[1]
+        held = frozenset(b for b in r.base or () if b[0] == dot[0])
+        return {rid: Part({dot: ('t', start, total)}, NOTHING, held or None)}
+    def other(self, k, kind):      # whether a plain read shows another type
+        now = self.read(k)
+        return bool(now[1]) and now[0] != kind
     def _set_ctx(self, dot, stamp, k, v, named):
         """A set with context supersedes what it names and the coordinator knows; the rest is named as left standing."""
         row = self.row(('s', k))
@@ -156,7 +214,7 @@ class Replica:
     def _add(self, dot, stamp, k, n, _):
         """The total runs on while an add of it still counts; else it starts anew and names that counter.  Totals
         need no context; an add says nothing of siblings.  Its delta takes along the baseline of its actor."""
-        if self.read(k)[0] == 'set' and self.read(k)[1]: return None                     # WRONGTYPE
+        if self.other(k, 'string'): return None                                          # WRONGTYPE
         rid = ('t', k, dot[0])
         r = self.row(rid)
         start, total = dot[1], n
@@ -165,19 +223,26 @@ class Replica:
         if bug('add speaks of the base'): parts[('s', k)] = Part(dict.fromkeys(self.row(('s', k)).live), self.clock, None)
         return parts
     def _sadd(self, dot, stamp, k, x, _):
-        if self.read(k)[0] == 'string': return None                                      # WRONGTYPE
+        if self.other(k, 'set'): return None                                             # WRONGTYPE
         return {('e', k, x): Part({dot: ('e', x)}, self.seen(('e', k, x)), None)}
     def _srem(self, dot, stamp, k, x, _):
-        if self.read(k)[0] == 'string' or not self.row(('e', k, x)).live: return None
+        if self.other(k, 'set') or not self.row(('e', k, x)).live: return None
         return {('e', k, x): Part({}, self.seen(('e', k, x)), None)}
     def _clear(self, dot, stamp, k, arg=None, ctx=None, force=False):
-        if not force and (self.read(k)[0] == 'string' or not self.elements(k)): return None
-        live = NOTHING.union(*self.elements(k).values())
+        """Every element and field goes.  Of a map behind a set, and of hidden siblings, a plain read showed nothing."""
+        kind, shown, _ = self.read(k)
+        if not force and (kind == 'string' or not shown): return None
+        live = NOTHING.union(*[r.live for rid, r in self.rows.items() if rid[:2] in (('e', k), ('f', k))])
         parts, seen = {}, self.clock | self.row(('h', k)).ctx | live
-        for rid, r in self.rows.items():                   # a row's context speaks of that row alone
+        for rid, r in self.rows.items():                   # a row's context speaks of that row alone, and so does a baseline
             if rid[:2] == ('e', k) and r.ctx:
                 parts[rid] = Part({}, self.seen(rid), None)
                 if bug("clear spreads its rows' contexts"): seen |= r.ctx
+            if rid[:2] == ('f', k) and (r.ctx or self.observed(r)):
+                parts[rid] = Part({}, self.seen(rid), None if bug('clear forgets the totals of fields') else self.observed(r))
+            if rid[:2] in (('e', k), ('f', k)) and not force:
+                for d, v in r.live.items():
+                    if d not in shown: parts[('j', k, d)] = Part({dot: v}, NOTHING, None)
         if bug('clear names live dots only'): seen = live
         parts[('h', k)] = Part({}, seen, None)
         return parts
@@ -192,17 +257,19 @@ class Replica:
         return self.clock
     def merge(self, rid, part):
         row, clock = self.row(rid), self.covers(rid)
-        live = {d: v for d, v in row.live.items() if d not in part.seen or d in part.live}
+        total = lambda v: rid[0] == 'f' and v[0] == 't' and not bug("a field's context voids its totals")
+        live = {d: v for d, v in row.live.items() if d not in (part.clock if total(v) else part.seen) or d in part.live}
         gone = row.ctx | self.excluded(rid)
         if not bug('covered dots come back'): gone |= clock
         for d, v in part.live.items():                     # a dot that the clock has and no row holds was removed
-            if v is not None and d not in row.live and d not in gone: live[d] = v
+            if v is not None and d not in row.live and d not in (clock if total(v) else gone): live[d] = v
         ctx = row.ctx | (part.seen - part.live.keys())
         base = later(row.base, part.base)
         if rid[0] == 't':                                  # totals join by the larger counter; baselines void up to theirs
             live = {d: v for d, v in live.items() if d == max(live) and
                     (base is None or d[1] > base[0] or bug('total below its baseline counts'))}
             ctx = NOTHING
+        if rid[0] == 'f': live = join_totals(live, base)
         if rid[0] == 's' and bug('loser dropped at merge') and live:
             win = max(live, key=lambda d: (live[d][1], d)); live = {win: live[win]}
         if rid[0] == 's' and bug('journal at merge') and row.live:
@@ -211,10 +278,10 @@ class Replica:
                 if d not in live and d != win: self.put(('j', rid[1], d), Row({d: row.live[d]}, NOTHING, None))
         self.put(rid, Row(live, ctx, base))
         if rid[0] == 'h':                                  # rows of a cleared collection go
-            for e in [e for e in self.rows if e[:2] == ('e', rid[1])]:
+            for e in [e for e in self.rows if e[:2] in (('e', rid[1]), ('f', rid[1]))]:
                 r = self.rows[e]
-                self.put(e, r._replace(live={d: v for d, v in r.live.items() if d not in part.seen},
-                                       ctx=r.ctx | (part.seen & r.live.keys())))
+                gone = {d for d, v in r.live.items() if d in part.seen and v[0] != 't'}
+                self.put(e, r._replace(live={d: v for d, v in r.live.items() if d not in gone}, ctx=r.ctx | gone))
     def put(self, rid, row):
         """Strip: a row keeps the part of a context that the clock does not cover; while a scan of this replica runs,
         that the clock from before the scan does not cover.  A row with nothing left goes."""
@@ -245,10 +312,10 @@ class Replica:
         for rid in rids:
             r = self.row(rid)
             if bug('context-only rows not sent') and not r.live and not r.base and rid not in asked: continue
-            out[rid] = Part(r.live, r.ctx if rid[0] == 'h' else self.seen(rid), r.base)
+            out[rid] = Part(r.live, r.ctx if rid[0] == 'h' else self.seen(rid), r.base, self.clock)
         return out
     def receive(self, u, sender):  # one unit, as partial repair brings it: joins no clock
-        if u[0] == 'e': self.receive(('a', u[1]), sender)      # elements never travel without their key's header rows
+        if u[0] in 'ef': self.receive(('a', u[1]), sender)     # elements and fields never travel without their key's header rows
         parts = sender.parts(u, {r for r in self.rows if unit(r) == u})
         for rid, p in parts.items(): self.merge(rid, p)
         if bug('repair joins the clock'): self.join_clock(sender.clock)
@@ -270,16 +337,29 @@ class Oracle:
         return self.dead(facts, u) | self.known(facts, u)
     def dead(self, facts, u):      # what the known superseded or removed; a clear, known of the key or of this element
         out = self.known(facts, ('gone', u)).union(*[self.ops[d].kills.get(u, NOTHING) for d in self.known(facts, u)])
-        if u[0] != 'e': return out
-        h = ('h', u[1])
+        if u[0] not in 'ef': return out
+        h, own = ('h', u[1]), out
         out = out.union(self.known(facts, ('gone', h)), *[self.ops[d].kills.get(h, NOTHING) for d in self.known(facts, u) | self.known(facts, h)])
-        return {d for d in out if self.ops[d].arg == u[2]}
-    def string(self, facts, k):    # (bases, adds) that stand; a known add makes known its actor's earlier ones
-        u = ('s', k)
+        # Of a field's adds a header says nothing: a total may hold some that it has not seen.
+        return {d for d in out if self.of(d) == u[2] and (self.ops[d].kind[0] == 'h') == (u[0] == 'f') and (d in own or self.ops[d].kind != 'hadd')}
+    def of(self, d):               # the element or field that an update is about
+        o = self.ops[d]
+        return o.arg[0] if o.kind in ('hset', 'hadd') else o.arg
+    def string(self, facts, k): return self.register(facts, ('s', k))
+    def register(self, facts, u):  # of a string or a field: (bases, adds) that stand; a known add makes known its actor's earlier ones
         ks, dead = self.known(facts, u), self.dead(facts, u)
-        adds = {d for d in ks if self.ops[d].kind == 'add'}
-        adds |= {e for e, o in self.ops.items() if o.kind == 'add' and o.key == k and any(e[0] == d[0] and e[1] < d[1] for d in adds)}
-        return {d for d in ks if self.ops[d].kind in ('set', 'set_ctx')} - dead, adds - dead
+        sets, add = (('set', 'set_ctx'), 'add') if u[0] == 's' else (('hset',), 'hadd')
+        adds = {d for d in ks if self.ops[d].kind == add}
+        adds |= {e for e, o in self.ops.items() if o.kind == add and u in o.units and any(e[0] == d[0] and e[1] < d[1] for d in adds)}
+        return {d for d in ks if self.ops[d].kind in sets} - dead, adds - dead
+    def shown(self, bases, adds):  # (dots, value) of a string or a field
+        say = lambda d: self.ops[d].arg[1] if self.ops[d].kind in ('hset', 'hadd') else self.ops[d].arg
+        win = max(bases, key=lambda d: (self.ops[d].stamp, d)) if bases else None
+        if win and not isinstance(say(win), int): return {win}, say(win)
+        return ({win} if win else set()) | adds, (say(win) if win else 0) + sum(say(d) for d in adds)
+    def fields(self, facts, k):
+        all = {u[2]: self.register(facts, u) for u in {u for _, u in facts if u[:2] == ('f', k)}}
+        return {x: (b, a) for x, (b, a) in all.items() if b or a}
     def set(self, facts, k):
         out = {}
         for u in {u for _, u in facts if u[:2] == ('e', k)}:
@@ -289,11 +369,10 @@ class Oracle:
     def read(self, facts, k):
         bases, adds = self.string(facts, k)
         if not bases and not adds:
-            els = self.set(facts, k)
+            els, fields = self.set(facts, k), {x: self.shown(*f) for x, f in self.fields(facts, k).items()}
+            if fields and not els: return 'map', {d for s, _ in fields.values() for d in s}, frozenset((x, v) for x, (_, v) in fields.items())
             return 'set', {d for s in els.values() for d in s}, frozenset(els)
-        win = max(bases, key=lambda d: (self.ops[d].stamp, d)) if bases else None
-        if win and not isinstance(self.ops[win].arg, int): return 'string', {win}, self.ops[win].arg
-        return 'string', ({win} if win else set()) | adds, (self.ops[win].arg if win else 0) + sum(self.ops[d].arg for d in adds)
+        return 'string', *self.shown(bases, adds)
     def journal(self, facts):
         out = {}
         for d, u in facts:
@@ -306,20 +385,33 @@ class Oracle:
         els = {d: x for x, s in self.set(facts, k).items() for d in s}
         s = ('s', k)
         shown, kills, losers = self.read(facts, k)[1], {}, set()
+        last = lambda adds: {max(a for a in adds if a[0] == d[0]) for d in adds}         # an actor's adds are one total
+        fields = self.fields(facts, k)
         if kind in ('set', 'delete'):
             kills[s] = self.past(facts, s) | adds
-            last = {max(a for a in adds if a[0] == d[0]) for d in adds}      # an actor's adds are one total
-            losers = (bases | last | set(els)) - shown
+            losers = (bases | last(adds)) - shown
         elif kind == 'set_ctx':            # an actor's adds are shown as one total, up to the last
             ctx_shown = ctx_shown | {d for d in adds if any(e in self.ops and e[0] == d[0] and d[1] < e[1] and self.ops[e].kind == 'add' for e in ctx_shown)}
             kills[s] = (self.past(facts, s) - bases - adds) | (ctx_shown & (bases | adds))
         elif kind == 'add':
             own = {d for d, o in self.ops.items() if o.kind == 'add' and o.key == k and d[0] == dot[0]}
             kills[s] = own - adds
+        elif kind in ('hset', 'hdel'):
+            u = ('f', k, arg[0] if kind == 'hset' else arg)
+            b, a = fields.get(u[2], (set(), set()))
+            kills[u] = self.past(facts, u) | a
+            losers = (b | last(a)) - shown
+        elif kind == 'hadd':
+            u = ('f', k, arg[0])
+            kills[u] = {d for d, o in self.ops.items() if o.kind == 'hadd' and u in o.units and d[0] == dot[0]} - fields.get(arg[0], (0, set()))[1]
         elif kind == 'expire': kills[arg] = self.past(facts, arg)
         elif kind in ('sadd', 'srem'): kills[('e', k, arg)] = self.past(facts, ('e', k, arg))
         if kind in ('clear', 'set', 'delete'):
-            kills[('h', k)] = frozenset(self.dead(facts, ('h', k)).union(*[self.past(facts, u) for u in {u for _, u in facts if u[:2] == ('e', k)}]))
+            here = {u for _, u in facts if u[:2] in (('e', k), ('f', k))}
+            kills[('h', k)] = frozenset(self.dead(facts, ('h', k)).union(*[self.past(facts, u) for u in here]))
+            for u in here:                 # what a header cannot say, the field is told itself
+                if u[0] == 'f': kills[u] = self.past(facts, u) | fields.get(u[2], (0, set()))[1]
+            losers |= (set(els) | {d for b, a in fields.values() for d in b | last(a)}) - shown
         units = set(kills) | {('j', k, d) for d in losers}
         self.ops[dot] = Op(kind, k, arg, stamp, {u: frozenset(v) for u, v in kills.items()}, units, frozenset(shown))
         return frozenset((dot, u) for u in units)
@@ -327,8 +419,9 @@ class Oracle:
         """G4: every set that is known is a sibling, was shown to one that superseded it, or was journalled."""
         for d in {d for d, _ in facts}:
             o = self.ops[d]
-            if o.kind in ('set', 'set_ctx') and d not in self.string(facts, o.key)[0]:
-                over = {e for e, _ in facts if d in self.ops[e].kills.get(('s', o.key), ())}
+            u = ('f', o.key, o.arg[0]) if o.kind == 'hset' else ('s', o.key)
+            if o.kind in ('set', 'set_ctx', 'hset') and d not in self.register(facts, u)[0]:
+                over = {e for e, _ in facts if d in self.ops[e].kills.get(u, ()) or d in self.ops[e].kills.get(('h', o.key), ())}
                 if not any(d in self.ops[e].shown or ('j', o.key, d) in self.ops[e].units or self.ops[e].kind == 'set_ctx' for e in over):
                     raise Failure('silently lost: %s%d' % d)
 
@@ -421,14 +514,14 @@ class World:
         self.check(i)
         return True
     def move(self, i, s, u):
-        if u[0] == 'e': self.move(i, s, ('a', u[1]))
+        if u[0] in 'ef': self.move(i, s, ('a', u[1]))
         if not self.reps[i].receive(u, self.reps[s]): return          # nothing there, nothing learnt
         bare = lambda w: w[1] if w[0] == 'gone' else w
         self.facts[i] |= {(d, w) for d, w in self.facts[s] if (unit(bare(w)) == u or u == ('t', *bare(w)[1:2], d[0])) and bare(w)[0] != 'h'}
         if u[0] == 'a':                    # a header keeps what its clock does not cover; of the rest the elements speak
             h = ('h', u[1])
             self.facts[i] |= {(d, ('gone', h)) for d in self.oracle.dead(self.facts[s], h) & self.reps[s].row(h).ctx}
-        if u[0] == 'e': self.facts[i] |= {(d, ('gone', u)) for d in self.oracle.dead(self.facts[s], u)}
+        if u[0] in 'ef': self.facts[i] |= {(d, ('gone', u)) for d in self.oracle.dead(self.facts[s], u)}
     def cut(self):                 # what each actor had issued when its own replica first held a baseline of it
         for r in self.reps:
             for rid, row in r.rows.items():
@@ -436,6 +529,7 @@ class World:
     def collect(self, i):          # baselines without a total go once every replica covers that cut
         r = self.reps[i]
         for rid, row in list(r.rows.items()):
+            if rid[0] != 't': continue
             cut = self.cuts.get((rid, row.base[0])) if row.base and not row.live else None
             if bug('baseline collected early') and row.base and not row.live: cut = 0
             if cut is not None and all((rid[2], n) in q.clock for q in self.reps for n in range(1, cut + 1)):
@@ -444,7 +538,8 @@ class World:
     # -- checks
     def view(self, r):
         return ({k: (r.read(k)[0], r.read(k)[2], frozenset(r.row(('s', k)).live), frozenset(r.totals(k)),
-                     frozenset((x, frozenset(l)) for x, l in r.elements(k).items())) for k in self.keys},
+                     frozenset((x, frozenset(l)) for x, l in r.elements(k).items()),
+                     frozenset((x, frozenset(f.live), r.field(f)[1]) for x, f in r.fields(k).items())) for k in self.keys},
                 {rid[2]: set(x.live) for rid, x in r.rows.items() if rid[0] == 'j' and x.live})
     def expected(self, facts):
         o, out = self.oracle, {}
@@ -452,10 +547,14 @@ class World:
             b, a = o.string(facts, k)
             t, _, v = o.read(facts, k)
             out[k] = (t, v, frozenset(b), frozenset(max(d for d in a if d[0] == e[0]) for e in a),
-                      frozenset((x, frozenset(s)) for x, s in o.set(facts, k).items()))
+                      frozenset((x, frozenset(s)) for x, s in o.set(facts, k).items()),
+                      frozenset((x, frozenset(b | {max(d for d in a if d[0] == e[0]) for e in a}), o.shown(b, a)[1]) for x, (b, a) in o.fields(facts, k).items()))
         return out, o.journal(facts)
     def canonical(self, r):        # the digest: live rows; no contexts, no baseline that bears on no live total
-        bears = lambda x: x.base if x.base and (not self.collecting or any(v[1] <= x.base[0] for v in x.live.values())) else None
+        def bears(x):
+            if not isinstance(x.base, frozenset): return one(x)
+            return frozenset(b for b in x.base if any(d[0] == b[0] and v[0] == 't' and v[1] <= b[1][0] for d, v in x.live.items())) or None
+        one = lambda x: x.base if x.base and (not self.collecting or any(v[1] <= x.base[0] for v in x.live.values())) else None
         rows = {(i, frozenset(x.live.items()), bears(x)) for i, x in r.rows.items()}
         return {x for x in rows if x[1] or x[2]}
     def check(self, i):
@@ -485,6 +584,7 @@ class World:
 
 STRING = [('set', 1), ('set', 'x'), ('delete', None), ('add', 1), ('add', -2)]
 SET = [('sadd', 'a'), ('sadd', 'b'), ('srem', 'a'), ('clear', None)]
+MAP = [('hset', ('a', 1)), ('hset', ('a', 'x')), ('hset', ('b', 2)), ('hdel', 'a'), ('hadd', ('a', 1)), ('hadd', ('a', -2)), ('clear', None), ('delete', None)]
 
 def explore(nodes, alphabet, writes, repairs=0, exchanges=0, contexts=0, coalesced=False, limit=None):
     """Every interleaving of the writes with every delivery (any order, any loss: undelivered is lost); memoised."""
@@ -520,8 +620,8 @@ def random_run(seed, steps=None):
     """A run of random actions, then everybody heals.  Some runs roll back or damage replicas, some collect baselines."""
     rng = random.Random(seed)
     nodes = 'ABC'[:rng.choice((2, 3, 3))]
-    theme = rng.choice(('string', 'set', 'all', 'all'))
-    ops = {'string': STRING, 'set': SET, 'all': STRING + SET}[theme]
+    theme = rng.choice(('string', 'set', 'map', 'all', 'all'))
+    ops = {'string': STRING, 'set': SET, 'map': MAP, 'all': STRING + SET + MAP}[theme]
     harm, collect, journal = rng.random() < .3, rng.random() < .3, rng.random() < .3
     w = World(nodes, rng.choice(('k', 'k', 'kl')), collect and not harm)
     R = range(len(nodes))
@@ -532,7 +632,7 @@ def random_run(seed, steps=None):
         if x < .34:
             op, arg = rng.choice(ops)
             act = ('write', i, op, k, arg)
-        elif x < .42 and theme != 'set':
+        elif x < .42 and theme not in ('set', 'map'):
             cs = [c for c in range(len(w.ctxs))]
             act = ('write', i, 'set_ctx', 'k', (rng.choice((2, 'y')), rng.choice(cs))) if cs and rng.random() < .5 else ('context', i, 'k')
         elif x < .45 and journal:
@@ -568,7 +668,10 @@ SCOPES = [  # name, nodes, alphabet, writes, and how many repairs, exchanges, cl
     ('strings, 3 replicas, 3 writes', 'ABC', STRING[:1] + STRING[2:4], 3, {}),
     ('sets, 3 replicas, 3 writes', 'ABC', SET, 3, {}),
     ('sets, 2 replicas, 5 writes', 'AB', SET[:1] + SET[2:], 5, {}),
-    ('both types at one key, 2 replicas, 3 writes', 'AB', STRING[:4] + SET, 3, {'coalesced': True}),
+    ('maps, 3 replicas, 3 writes', 'ABC', [MAP[1], MAP[3], MAP[4], MAP[6]], 3, {}),
+    ('maps, 2 replicas, 4 writes', 'AB', [MAP[0], MAP[4], MAP[7]], 4, {'coalesced': True}),
+    ('one stepwise exchange of maps, 2 replicas, 4 writes', 'AB', [MAP[0], MAP[4], MAP[6]], 4, {'exchanges': 1}),
+    ('all types at one key, 2 replicas, 3 writes', 'AB', STRING[:4] + SET + MAP[1:5], 3, {'coalesced': True}),
     ('coalesced strings, 2 replicas, 4 writes', 'AB', [STRING[0], STRING[3]], 4, {'coalesced': True}),
     ('set with context, 3 replicas, 3 writes', 'ABC', [STRING[0], STRING[3]], 3, {'contexts': 1}),
     ('one repair, 3 replicas, 3 writes', 'ABC', [STRING[0], STRING[2]], 3, {'repairs': 1}),
@@ -585,7 +688,7 @@ MUTATIONS = [
     'loser dropped at merge', 'superseded dots joined', 'no context in rows', 'context is the clock alone',
     'covered dots come back', 'late dots ignored', 'journal at merge', 'delta carries no journal row',
     'set with context hides what it left', 'add speaks of the base', 'coalesced under one context',
-    'clear names live dots only', "clear spreads its rows' contexts", 'baseline by value', 'total below its baseline counts', 'held baselines not passed on', 'total without its start',
+    'clear names live dots only', "clear spreads its rows' contexts", 'clear forgets the totals of fields', "a field's context voids its totals", 'baseline by value', 'total below its baseline counts', 'held baselines not passed on', 'total without its start',
     'baseline collected early', 'context without sums', 'repair joins the clock',
     'clock joined before the rows', 'clock from after the scan', 'context-only rows not sent', 'strip during a scan',
     'received ranges not covered', 'actor survives a rollback',

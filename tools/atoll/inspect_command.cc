@@ -26,8 +26,8 @@ constexpr size_t kShownBytesMax = 200;  // of a value, in the table
 constexpr size_t kShownElementsMax = 20;
 
 // What a replica shows of the key itself; the rest (clock, epoch, settled) is how it stands.
-constexpr const char* kContentFields[] = {"type",     "siblings",      "totals",
-                                          "elements", "element_count", "journal"};
+constexpr const char* kContentFields[] = {"type",          "siblings", "totals",      "elements",
+                                          "element_count", "fields",   "field_count", "journal"};
 
 struct Replica {
   const topology::Node* node = nullptr;
@@ -204,6 +204,18 @@ void print_elements(const Json& content) {
   if (elements->size() > kShownElementsMax) std::cout << "    ... --json shows " << elements->size() << "\n";
 }
 
+void print_fields(const Json& content) {
+  const Json fields = content.value("fields", Json::array());
+  if (!fields.is_array() || fields.empty()) return;
+  std::cout << "  " << text_of(content, "field_count") << " fields:\n";
+  for (size_t i = 0; i < std::min(kShownElementsMax, fields.size()); ++i) {
+    std::cout << "  field " << bytes_text(fields[i], "field") << "\n";
+    print_siblings("value", fields[i].value("siblings", Json()));
+    print_totals(fields[i].value("totals", Json()));
+  }
+  if (fields.size() > kShownElementsMax) std::cout << "  ... --json shows " << fields.size() << "\n";
+}
+
 void print_groups(const std::vector<Group>& groups) {
   for (size_t i = 0; i < groups.size(); ++i) {
     const Json& content = groups[i].content;
@@ -211,6 +223,7 @@ void print_groups(const std::vector<Group>& groups) {
     print_siblings("value", content.value("siblings", Json()));
     print_totals(content.value("totals", Json()));
     print_elements(content);
+    print_fields(content);
     print_siblings("overwritten unseen", content.value("journal", Json()));
   }
 }
