@@ -3,9 +3,8 @@
 a region that dies and catches up. After each step all nodes agree."""
 
 import json
-import unittest
 
-from cluster import Cluster, ClusterTest
+from cluster import Cluster, ClusterTest, main
 
 
 class ByHand(ClusterTest):
@@ -56,4 +55,4 @@ class ByHand(ClusterTest):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    main()

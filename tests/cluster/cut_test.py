@@ -1,9 +1,7 @@
 #!/usr/bin/env python3
 """Links between regions cut during load: both sides go on (G2), and converge after the heal (G3)."""
 
-import unittest
-
-from cluster import Cluster, ClusterTest
+from cluster import Cluster, ClusterTest, main
 
 
 class Cut(ClusterTest):
@@ -44,4 +42,4 @@ class Cut(ClusterTest):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    main()

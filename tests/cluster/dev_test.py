@@ -4,9 +4,8 @@
 import json
 import os
 import socket
-import unittest
 
-from cluster import Cluster, ClusterTest
+from cluster import Cluster, ClusterTest, main
 
 
 class Dev(ClusterTest):
@@ -83,4 +82,4 @@ class Dev(ClusterTest):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    main()

@@ -5,10 +5,9 @@ is there afterwards (G12, HAZARDS 1, 9, 38)."""
 import os
 import shutil
 import subprocess
-import unittest
 
 import cluster as harness
-from cluster import Cluster, ClusterTest
+from cluster import Cluster, ClusterTest, main
 
 ATOLLD = os.path.join(os.path.dirname(harness.ATOLL), "atolld")
 # The harness's own files of a node; what remains is what the daemon has written.
@@ -103,4 +102,4 @@ class Disk(ClusterTest):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    main()

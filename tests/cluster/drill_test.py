@@ -3,9 +3,8 @@
 
 import json
 import os
-import unittest
 
-from cluster import Cluster, ClusterTest
+from cluster import Cluster, ClusterTest, main
 
 PACKAGES = 300
 
@@ -66,4 +65,4 @@ class Drill(ClusterTest):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    main()

@@ -8,6 +8,7 @@
 namespace atolldb::tests {
 namespace {
 
+constexpr uint32_t kSteps = 5;       // of a round: see next()
 constexpr uint32_t kSharedKeys = 4;  // sets and counters, each written by every region
 
 region::Request request_of(region::Op op, Bytes key) {
@@ -20,17 +21,20 @@ region::Request request_of(region::Op op, Bytes key) {
 }  // namespace
 
 Result<std::unique_ptr<RegionLoad>> RegionLoad::open(const topology::Topology& topology,
-                                                     const Config& config) {
-  std::unique_ptr<RegionLoad> load(new RegionLoad(config));
+                                                     const LoadSpec& spec) {
+  std::unique_ptr<RegionLoad> load(new RegionLoad(topology, spec));
   client::Options options;
-  options.region = config.region;
-  options.in_flight_max = config.sessions + 1;
+  options.region = spec.region;
+  options.node = spec.via;
+  options.in_flight_max = kSessions + 1;
   auto client = client::Client::open(topology, options);
   if (!client) return client.error();
   load->client_ = *std::move(client);
-  for (uint32_t i = 0; i < config.sessions; ++i) {
-    load->sessions_.push_back({i, 0, 0, 0, 0});
-    load->ledger_.registers.push_back({"register:" + config.region + ":" + std::to_string(i), 0, {}});
+  for (uint32_t i = 0; i < kSessions; ++i) {
+    // Out of step with each other, so that whatever happens meets writes of all kinds.
+    load->sessions_.push_back({i, i % kSteps, 0, 0, 0});
+    load->ledger_.registers.push_back(
+        {load->keys_.key("register:" + spec.label + ":" + std::to_string(i)), 0, {}});
   }
   return load;
 }
@@ -39,11 +43,11 @@ RegionLoad::~RegionLoad() { stop(); }
 
 // Sessions begin on the client's thread, which from then on owns the ledger.
 void RegionLoad::start() {
-  under_way_ = config_.sessions;
+  under_way_ = kSessions;
   region::Request ping;
   ping.deadline_ms = 1'000;
   const bool taken = client_->send(std::move(ping), [this](region::Response&&) {
-    for (uint32_t i = 0; i < config_.sessions; ++i) next(i);
+    for (uint32_t i = 0; i < kSessions; ++i) next(i);
   });
   ensure(taken, "there is room for one more than the sessions send");
 }
@@ -54,20 +58,26 @@ void RegionLoad::stop() {
   changed_.wait(hold, [this] { return under_way_ == 0; });
 }
 
-bool RegionLoad::wait_for(uint64_t count, uint32_t limit_s) {
+bool RegionLoad::wait_for(uint64_t count, uint32_t limit_s) { return wait_until_more(done_, count, limit_s); }
+
+bool RegionLoad::wait_for_rejected(uint64_t count, uint32_t limit_s) {
+  return wait_until_more(rejected_, count, limit_s);
+}
+
+bool RegionLoad::wait_until_more(const uint64_t& counted, uint64_t count, uint32_t limit_s) {
   std::unique_lock hold(mutex_);
-  const uint64_t wanted = done_ + count;
-  return changed_.wait_for(hold, std::chrono::seconds(limit_s), [&] { return done_ >= wanted; });
+  const uint64_t wanted = counted + count;
+  return changed_.wait_for(hold, std::chrono::seconds(limit_s), [&] { return counted >= wanted; });
 }
 
 Bytes RegionLoad::set_key(const Session& session) const {
-  return "set:" + std::to_string(session.number % kSharedKeys);
+  return keys_.key("set:" + std::to_string(session.number % kSharedKeys));
 }
 Bytes RegionLoad::count_key(const Session& session) const {
-  return "count:" + std::to_string(session.number % kSharedKeys);
+  return keys_.key("count:" + std::to_string(session.number % kSharedKeys));
 }
 Bytes RegionLoad::name_of(const Session& session) const {
-  return config_.region + ":" + std::to_string(session.number) + ":" + std::to_string(session.step);
+  return spec_.label + ":" + std::to_string(session.number) + ":" + std::to_string(session.step);
 }
 
 // The five steps of a round: set a fresh key, add an element, count, set the register, and in every other
@@ -83,10 +93,12 @@ void RegionLoad::next(uint32_t number) {
     }
   }
   const uint64_t step = session.step++;
-  switch (step % 5) {
+  switch (step % kSteps) {
     case 0: {
       session.text = ledger_.texts.size();
-      ledger_.texts.push_back({"text:" + name_of(session), "value of " + name_of(session), {}, {}});
+      Text text{keys_.key("text:" + name_of(session)), "value of " + name_of(session), {}, {}};
+      if (text.value.size() < spec_.bytes) text.value.resize(spec_.bytes, '.');
+      ledger_.texts.push_back(std::move(text));
       region::Request request = request_of(region::Op::set, ledger_.texts.back().key);
       request.value = ledger_.texts.back().value;
       return send(number, std::move(request), &RegionLoad::enter_text);
@@ -109,7 +121,7 @@ void RegionLoad::next(uint32_t number) {
       return send(number, std::move(request), &RegionLoad::enter_register);
     }
     default:
-      if ((step / 5) % 2 == 0) return next(number);
+      if ((step / kSteps) % 2 == 0) return next(number);
       return send(number, request_of(region::Op::del, ledger_.texts[session.text].key),
                   &RegionLoad::enter_delete);
   }
@@ -117,13 +129,13 @@ void RegionLoad::next(uint32_t number) {
 
 void RegionLoad::send(uint32_t number, region::Request&& request,
                       void (RegionLoad::*entry)(Session&, Outcome)) {
-  request.deadline_ms = config_.deadline_ms;
+  request.deadline_ms = spec_.deadline_ms;
   const bool taken = client_->send(std::move(request), [this, number, entry](region::Response&& response) {
     (this->*entry)(sessions_[number], response.outcome);
     ledger_.tally(response);
-    if (response.outcome == Outcome::done) {
+    if (response.outcome != Outcome::unknown) {
       const std::lock_guard hold(mutex_);
-      ++done_;
+      ++(response.outcome == Outcome::done ? done_ : rejected_);
       changed_.notify_all();
     }
     next(number);

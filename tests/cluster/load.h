@@ -1,6 +1,6 @@
 #pragma once
-// A region's load: sessions that each write one thing after the other and enter what they are told into the
-// ledger. Nothing is repeated but increments, by their request id: what the node says is what counts.
+// A load in one region: sessions that each write one thing after the other and enter what they are told into
+// the ledger. Nothing is repeated but increments, by their request id: what the node says is what counts.
 
 #include <atomic>
 #include <condition_variable>
@@ -12,19 +12,17 @@
 #include "client/client.h"
 #include "crdt/base/result.h"
 #include "tests/cluster/ledger.h"
+#include "tests/cluster/load_spec.h"
 #include "topology/topology.h"
 
 namespace atolldb::tests {
 
 class RegionLoad {
  public:
-  struct Config {
-    std::string region;
-    uint32_t sessions = 8;
-    uint32_t deadline_ms = 10'000;  // long enough for a machine that is busy with other things
-  };
+  static constexpr uint32_t kSessions = 8;
 
-  static Result<std::unique_ptr<RegionLoad>> open(const topology::Topology& topology, const Config& config);
+  // `topology` outlives the load.
+  static Result<std::unique_ptr<RegionLoad>> open(const topology::Topology& topology, const LoadSpec& spec);
   ~RegionLoad();
 
   void start();
@@ -32,8 +30,11 @@ class RegionLoad {
   void stop();
   // Waits until `count` more writes than now are acknowledged; false when that takes longer than `limit_s`.
   bool wait_for(uint64_t count, uint32_t limit_s);
+  // The same for writes that are rejected.
+  bool wait_for_rejected(uint64_t count, uint32_t limit_s);
 
-  const std::string& region() const { return config_.region; }
+  const std::string& label() const { return spec_.label; }
+  bool ended() const { return stopping_; }  // stop() was called
   // After stop() only.
   const Ledger& ledger() const { return ledger_; }
 
@@ -46,7 +47,8 @@ class RegionLoad {
     size_t element = 0;  // likewise
   };
 
-  explicit RegionLoad(const Config& config) : config_(config) {}
+  RegionLoad(const topology::Topology& topology, const LoadSpec& spec) : spec_(spec), keys_(topology, spec) {}
+  bool wait_until_more(const uint64_t& counted, uint64_t count, uint32_t limit_s);
   void next(uint32_t session);
   void send(uint32_t session, region::Request&& request, void (RegionLoad::*entry)(Session&, Outcome));
   void enter_text(Session& session, Outcome outcome);
@@ -59,7 +61,8 @@ class RegionLoad {
   Bytes count_key(const Session& session) const;
   Bytes name_of(const Session& session) const;
 
-  const Config config_;
+  const LoadSpec spec_;
+  const KeyMaker keys_;
   std::vector<Session> sessions_;
   Ledger ledger_;
 
@@ -67,7 +70,7 @@ class RegionLoad {
   std::condition_variable changed_;
   bool stopping_ = false;
   uint32_t under_way_ = 0;
-  uint64_t done_ = 0;
+  uint64_t done_ = 0, rejected_ = 0;
 
   std::unique_ptr<client::Client> client_;  // last: its thread ends before the rest goes
 };

@@ -2,9 +2,7 @@
 """All nodes of a region at once, again and again, during load: the others see no error (G2), and nothing that was
 acknowledged is lost (G1). ATOLL_CLUSTER_ROUNDS=50 for the long run."""
 
-import unittest
-
-from cluster import Cluster, ClusterTest, rounds
+from cluster import Cluster, ClusterTest, main, rounds
 
 
 class RegionKill(ClusterTest):
@@ -41,4 +39,4 @@ class RegionKill(ClusterTest):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    main()
