@@ -29,6 +29,7 @@ class Recovery {
   bool begins_in_time() const;
   bool synced_behind(const Segment& segment) const;
   Status write_marker(uint64_t incarnation, uint64_t seen_end);
+  Status erase_discarded();
   Status keep_unproven_tail();
   void discard_from(size_t index);
 
@@ -203,8 +204,10 @@ Status Recovery::make_durable(uint64_t incarnation) {
     for (const auto& segment : log_.kept)
       if (Status synced = segment->segment.file->sync_data(); !synced) return synced;
   }
-  if (new_damage_)
+  if (new_damage_) {
     if (Status marked = write_marker(incarnation, seen_end); !marked) return marked;
+    if (Status erased = erase_discarded(); !erased) return erased;
+  }
   // Each process writes segments of its own; the unused rest of the last one goes back to the disk.
   for (const auto& segment : log_.kept) {
     const uint64_t used =
@@ -215,6 +218,16 @@ Status Recovery::make_durable(uint64_t incarnation) {
     segment->segment.bytes = used;
   }
   return files_.sync_directory(directory_);
+}
+
+// What lies behind damage must not come back, once positions have gone on elsewhere: a power cut would bring
+// back a header that was only overwritten. The marker stands first, or a crash here would hide the damage.
+Status Recovery::erase_discarded() {
+  for (const SegmentFile& segment : log_.unused) {
+    if (Status erased = segment.file->write_at(Bytes(kSegmentHeaderBytes, '\0'), 0); !erased) return erased;
+    if (Status synced = segment.file->sync_all(); !synced) return synced;
+  }
+  return ok();
 }
 
 // Remembers the damage for the next starts, and where positions go on: a segment without records.

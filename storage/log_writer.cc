@@ -116,8 +116,10 @@ void LogWriter::drop_to_size(uint64_t bytes, LogPosition limit) {
   {
     const std::lock_guard lock(mutex_);
     uint64_t left = kept_now;
+    // One that was synced always stays: with the first sync of the next one outstanding, a power cut could
+    // otherwise leave no log at all.
     while (kept_.size() > 1 && left > bytes && kept_.front()->end <= limit.value &&
-           kept_[1]->header.previous_end <= limit.value) {
+           kept_[1]->header.previous_end <= limit.value && kept_[1]->header.begin < synced_) {
       left -= kept_.front()->segment.bytes;
       dropped.push_back(std::move(kept_.front()));
       kept_.pop_front();
