@@ -8,7 +8,7 @@ namespace atolldb::crdt {
 namespace {
 
 constexpr uint64_t kStateVersion = 2;
-constexpr size_t kStateFields = 5;          // version, clock, leaves, waiting rows, exchange
+constexpr size_t kStateFields = 5;           // version, clock, leaves, waiting rows, exchange
 constexpr uint64_t kStateVersionOldest = 1;  // without the exchange
 constexpr size_t kDigestBytes = 16;
 

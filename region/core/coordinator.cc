@@ -10,6 +10,9 @@ namespace atolldb::region {
 
 namespace {
 constexpr Duration kPrepareEvery = Duration::millis(300);
+constexpr Duration kPartEvery = Duration::millis(100);
+constexpr uint64_t kHandoverEntriesMax = 4096;
+constexpr uint64_t kHandoverBytesMax = 4u << 20;
 constexpr Duration kStreamPatience = Duration::millis(2000);
 constexpr Duration kExchangeEvery = Duration::millis(1000);
 constexpr Duration kProgressEvery = Duration::millis(100);
@@ -109,7 +112,7 @@ void Coordinator::activate() {
 
 void Coordinator::settle_held() {
   std::vector<Dot> held;
-  for (const auto& [dot, key] : partition_.unsettled())
+  for (const auto& [dot, entry] : partition_.unsettled())
     if (held_by_w(dot)) held.push_back(dot);
   for (const Dot& dot : held) settled(dot);
   settle_bulk();
@@ -296,7 +299,9 @@ void Coordinator::tick_followers() {
   const Instant now = node_.now.monotonic;
   for (Follower& follower : followers_) {
     if (!node_.peers.up(follower.node)) continue;
-    if (!follower.reported && now - follower.asked > kPrepareEvery) prepare(follower);
+    // With a promise that waits for the rest of what it names, the next part is asked for.
+    if (!follower.reported && now - follower.asked > (follower.promise_pending ? kPartEvery : kPrepareEvery))
+      prepare(follower);
     if (!active_) continue;
     if (follower.stream.stalled(now, partition_.outbox, kStreamPatience)) follower.stream.rewind();
     pump(follower);
@@ -343,6 +348,20 @@ void Coordinator::tick_progress() {
     follower.progress_due = false;
     node_.out.send(follower.node, Progress{partition_.id, epoch_, partition_.settled, partition_.confirmed});
   }
+}
+
+// Whether a replica lacks no more than what can be sent in a moment: its takeover has to wait for the rest.
+bool Coordinator::nearly_has_all(NodeNumber node) {
+  const Follower* follower = this->follower(node);
+  if (follower == nullptr || !follower->reported) return false;
+  const storage::Outbox& outbox = partition_.outbox;
+  const uint64_t behind = follower->stream.behind(outbox);
+  if (behind > kHandoverEntriesMax ||
+      outbox.bytes_between(outbox.end() - behind, outbox.end()) > kHandoverBytesMax)
+    return false;
+  const crdt::DotSet& acked = follower->stream.acked();
+  return acked.covers(partition_.data.clock()) ||
+         outbox.dots().covers(crdt::minus(partition_.data.clock(), acked));
 }
 
 void Coordinator::hand_over(NodeNumber to) {

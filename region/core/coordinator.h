@@ -65,6 +65,7 @@ class Coordinator {
   // A more preferred replica is there again: nothing new is begun here, and when nothing waits any more it is
   // told.
   void hand_over(NodeNumber to);
+  bool nearly_has_all(NodeNumber node);
   // Nobody is there to hand over to: serves on.
   void keep() { handing_over_ = false; }
   bool handing_over() const { return handing_over_; }
@@ -87,8 +88,11 @@ class Coordinator {
   struct Waiting {
     ReplyTo to;
     Response response;
-    std::vector<Dot> dots;  // not settled yet
-    bool bulk = false;      // waits until what an exchange brought is settled
+    std::optional<Dot> own;  // until this is settled
+    // Until all that entered for the key up to a number is settled.
+    std::shared_ptr<const Partition::KeyUnsettled> of_key;
+    uint64_t up_to = 0;
+    bool bulk = false;  // until what an exchange brought is settled
     bool write = false;
     uint32_t confirmations = 0;  // needed, beside this replica's own
     uint32_t copies = 0;         // of `dot`: more than W were asked for
@@ -122,7 +126,7 @@ class Coordinator {
   void recount();
   void settle_acked(const crdt::DotSet& dots);
   void settled(const Dot& dot);
-  bool ripe(Waiting& waiting) const;
+  bool ripe(const Waiting& waiting) const;
   Follower* follower(NodeNumber node);
   void tick_followers();
   bool idle() const;

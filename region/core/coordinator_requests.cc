@@ -117,7 +117,8 @@ void Coordinator::read(const Request& request, const ReplyTo& to, Instant deadli
   waiting.confirmations = r - 1;
   waiting.since = node_.now.monotonic;
   waiting.deadline = deadline;
-  if (const auto* dots = partition_.unsettled_of(request.key)) waiting.dots = *dots;
+  waiting.of_key = partition_.unsettled_of(request.key);
+  waiting.up_to = partition_.last_entered();
   wait(std::move(waiting));
 }
 
@@ -128,9 +129,10 @@ void Coordinator::wait(Waiting&& waiting) {
   waiting_.push_back(std::move(waiting));
 }
 
-bool Coordinator::ripe(Waiting& waiting) const {
-  std::erase_if(waiting.dots, [this](const Dot& dot) { return !partition_.is_unsettled(dot); });
-  if (!waiting.dots.empty() || (waiting.bulk && !partition_.unsettled_bulk().empty())) return false;
+bool Coordinator::ripe(const Waiting& waiting) const {
+  if (waiting.own && partition_.is_unsettled(*waiting.own)) return false;
+  if (waiting.of_key && !waiting.of_key->empty() && *waiting.of_key->begin() <= waiting.up_to) return false;
+  if (waiting.bulk && !partition_.unsettled_bulk().empty()) return false;
   if (waiting.copies > 0 && holders(waiting.dot) < waiting.copies) return false;
   if (waiting.confirmations == 0) return true;
   if (waiting.round == 0) return false;
@@ -220,7 +222,7 @@ void Coordinator::write(const Request& request, const ReplyTo& to, Instant deadl
     return node_.out.reply(
         to,
         filled(failed({Errc::full, "this node takes no writes now: its disk or its memtables are full"})));
-  const auto* in_flight = partition_.unsettled_of(request.key);
+  const auto in_flight = partition_.unsettled_of(request.key);
   if (partition_.unsettled().size() >= kUnsettledMax ||
       (in_flight != nullptr && in_flight->size() >= kUnsettledOfKeyMax))
     return node_.out.reply(
@@ -258,10 +260,11 @@ void Coordinator::write(const Request& request, const ReplyTo& to, Instant deadl
   waiting.since = node_.now.monotonic;
   waiting.deadline = deadline;
   if (request.op != Op::set) {  // it tells more than its delta does
-    if (const auto* dots = partition_.unsettled_of(request.key)) waiting.dots = *dots;
+    waiting.of_key = in_flight;
+    waiting.up_to = partition_.last_entered();
     waiting.bulk = !partition_.unsettled_bulk().empty();
   }
-  waiting.dots.push_back(dot);
+  waiting.own = dot;
   const Merged merged = partition_.merge(epoch_, stamp, request_id, *mutation->delta, bytes);
   if (merged == Merged::damaged)
     return node_.out.reply(
@@ -310,14 +313,17 @@ bool Coordinator::decide_by_id(const Request& request, const ReplyTo& to, Instan
     return answer(first ? Outcome::rejected : Outcome::unknown, Errc::behind,
                   "the request id was made in another region: only that one can tell whether it was counted");
   id_bytes = RequestIds::encode(id);
-  if (const auto dot = RequestIds(node_.store).find(partition_.id, id_bytes)) {
+  if (const auto dot = RequestIds(node_.store, partition_.id).find(id_bytes)) {
+    if (!partition_.data.clock().contains(*dot))  // an exchange has brought the id, and not yet what it names
+      return answer(Outcome::unknown, Errc::unavailable,
+                    "the increment was counted, and this replica is still fetching it: try again soon");
     Waiting waiting;
     waiting.to = to;
     waiting.bulk = !partition_.unsettled_bulk().empty();
     waiting.write = true;
     waiting.since = node_.now.monotonic;
     waiting.deadline = deadline;
-    if (partition_.is_unsettled(*dot)) waiting.dots.push_back(*dot);
+    waiting.own = *dot;
     wait(std::move(waiting));
     return true;
   }

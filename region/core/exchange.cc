@@ -6,6 +6,10 @@
 
 namespace atolldb::region {
 
+namespace {
+constexpr char kIds = 'i', kRows = 'd';  // how a cursor begins
+}
+
 // -- receiver
 
 bool Exchanges::wanted(PartitionId partition) const {
@@ -31,6 +35,8 @@ void Exchanges::start_next() {
     Running& running = pulls_[at->partition];
     running.from = at->from;
     running.lost = at->lost;
+    if (node_.region_of(at->from) != node_.region)
+      running.cursor = kRows;  // request ids stay in their region
     const PartitionId partition = at->partition;
     at = queue_.erase(at);
     ask(partition, running);
@@ -124,12 +130,24 @@ void Exchanges::on_chunk(NodeNumber from, const Chunk& chunk) {
     return start_next();
   }
   running.cursor = Bytes(chunk.next);
+  running.unanswered = 0;
   ask(chunk.partition, running);
 }
 
 void Exchanges::apply_chunk(Partition& partition, const PullChunkRecord& record, storage::Batch& batch,
                             bool& finished, Status& status) {
-  auto received = partition.data.receive(record.cursor, {Bytes(record.units), Bytes(record.next)});
+  partition.dirty = true;
+  if (record.cursor.empty() || record.cursor.front() == kIds) {
+    partition.adopt_ids(record.request_ids, batch);
+    if (!record.next.empty()) return;
+  }
+  if (record.cursor.empty() || record.cursor.front() != kRows) {
+    status = {Errc::corrupt, "a chunk without a place"};
+    return;
+  }
+  auto received = partition.data.receive(
+      record.cursor.substr(1),
+      {Bytes(record.units), record.next.empty() ? Bytes() : Bytes(record.next.substr(1))});
   if (!received) {
     status = received.error();
     storage::Batch dropped;
@@ -137,10 +155,7 @@ void Exchanges::apply_chunk(Partition& partition, const PullChunkRecord& record,
     return;
   }
   finished = *received;
-  partition.dirty = true;
   node_.rows.drain(batch);
-  RequestIds ids(node_.store);
-  for (const auto& [id, entry] : record.request_ids) ids.adopt(partition.id, id, entry, batch);
   partition.ids_forgotten_ms = std::max(partition.ids_forgotten_ms, record.ids_forgotten_ms);
   if (finished) partition.settle(record.settled);
 }
@@ -190,12 +205,6 @@ void Exchanges::on_pull(NodeNumber from, const Pull& pull) {
   if (serving == scans_.end() || serving->second.to != from || serving->second.pull != pull.id)
     return node_.out.send(from, PullGone{pull.partition, pull.id});
   serving->second.used = node_.now.monotonic;
-  const uint64_t number = serving->first & ((uint64_t{1} << 40) - 1);
-  auto chunk = partition->data.scan(number, pull.cursor, kChunkBytes);
-  if (node_.rows.take_damaged()) {
-    node_.damaged.insert(pull.partition);
-    return;
-  }
   Chunk out;
   out.partition = pull.partition;
   out.id = pull.id;
@@ -203,20 +212,29 @@ void Exchanges::on_pull(NodeNumber from, const Pull& pull) {
   out.clock = serving->second.clock;
   out.vote = serving->second.vote;
   out.cursor = pull.cursor;
-  out.units = chunk.units;
-  out.next = chunk.next;
-  out.last = serving->second.done = chunk.next.empty();
   std::vector<std::pair<Bytes, Bytes>> ids;
+  Bytes next;
+  crdt::Replica::Chunk rows;
+  if (pull.cursor.empty() || pull.cursor.front() == kIds) {
+    fill_ids(*partition, node_.region_of(from) == node_.region, out, ids, next);
+  } else {
+    const uint64_t number = serving->first & ((uint64_t{1} << 40) - 1);
+    rows = partition->data.scan(number, pull.cursor.substr(1), kChunkBytes);
+    if (node_.rows.take_damaged()) {
+      node_.damaged.insert(pull.partition);
+      return;
+    }
+    out.units = rows.units;
+    if (!rows.next.empty()) next = kRows + rows.next;
+    out.last = serving->second.done = rows.next.empty();
+  }
+  out.next = next;
   if (out.last) {
     out.settled = partition->settled;
     if (node_.region_of(from) == node_.region) {
       out.promised = partition->promised;
       out.lost_epoch = partition->lost_epoch;
       out.ids_forgotten_ms = partition->ids_forgotten_ms;
-      RequestIds(node_.store).each(pull.partition, [&](BytesView id, BytesView entry) {
-        ids.emplace_back(id, entry);
-      });
-      for (const auto& [id, entry] : ids) out.request_ids.emplace_back(id, entry);
     } else {
       out.settled.clear();  // settled is a matter of one region
     }
@@ -225,12 +243,27 @@ void Exchanges::on_pull(NodeNumber from, const Pull& pull) {
   node_.out.send_when(std::max(after, node_.store.log_end()), from, out);
 }
 
+// A page of request ids; they are a matter of one region.
+void Exchanges::fill_ids(Partition& partition, bool local, Chunk& out,
+                         std::vector<std::pair<Bytes, Bytes>>& ids, Bytes& next) {
+  const BytesView cursor = out.cursor.empty() ? BytesView() : out.cursor.substr(1);
+  if (local && partition.ids > 0)
+    RequestIds(node_.store, partition.id).walk(cursor, [&](BytesView id, BytesView entry) {
+      ids.emplace_back(id, entry);
+      return ids.size() < kIdsPerChunk;
+    });
+  next = ids.size() < kIdsPerChunk ? Bytes(1, kRows) : kIds + ids.back().first;
+  for (const auto& [id, entry] : ids) out.request_ids.emplace_back(id, entry);
+}
+
 void Exchanges::tick() {
   const Instant now = node_.now.monotonic;
   for (auto at = pulls_.begin(); at != pulls_.end();) {
     auto& [partition, running] = *at;
-    const bool silent = now - running.asked > kPatience;
-    if (silent && !running.begun && ++running.unanswered > kAsksMax && !queue_.empty()) {
+    // Less and less often: a sender that is slow is not helped by being asked again.
+    const int64_t factor = int64_t{1} << std::min(running.unanswered, 3u);
+    const bool silent = now - running.asked > kPatience * factor;
+    if (silent && ++running.unanswered > kAsksMax && !running.begun && !queue_.empty()) {
       queue_.push_back({partition, running.from, running.lost});
       at = pulls_.erase(at);
       continue;

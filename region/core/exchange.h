@@ -5,9 +5,14 @@
 //
 //   receiver                     sender
 //   Pull(scan 0)        ------>  begins a scan
-//   Chunk(clock, units) <------
+//   Chunk(clock, ids)   <------
 //   Pull(scan, cursor)  ------>
-//   Chunk(last, settled, promise, request ids) <------  ends the scan
+//   Chunk(units)        <------
+//   Pull(scan, cursor)  ------>
+//   Chunk(last, settled, promise) <------  ends the scan
+//
+// Inside a region the request ids come first, page by page, then the rows: whoever joins a clock knows the
+// ids of all that is in it. A cursor is 'i' and the last id, or 'd' and the last place; empty: the beginning.
 //
 // Every step may be lost or come twice; the receiver asks again, and begins again when the sender no longer
 // knows the scan.
@@ -27,6 +32,7 @@ class Exchanges {
   static constexpr size_t kPullsMax = 8;     // at once; the rest waits
   static constexpr size_t kScansMax = 1024;  // per node
   static constexpr size_t kChunkBytes = 256u << 10;
+  static constexpr size_t kIdsPerChunk = 2'000;  // about 130 KiB
   static constexpr Duration kPatience = Duration::millis(1000);
   static constexpr uint32_t kAsksMax = 5;  // unanswered, before others that wait have their turn
   static constexpr Duration kScanIdle = Duration::seconds(30);
@@ -98,6 +104,8 @@ class Exchanges {
   void abandon(PartitionId partition);
   void start_next();
   void ask(PartitionId partition, Running& running);
+  void fill_ids(Partition& partition, bool local, Chunk& out, std::vector<std::pair<Bytes, Bytes>>& ids,
+                Bytes& next);
   void apply_chunk(Partition& partition, const PullChunkRecord& chunk, storage::Batch& batch, bool& finished,
                    Status& status);
 

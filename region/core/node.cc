@@ -11,8 +11,9 @@
 namespace atolldb::region {
 
 namespace {
-constexpr uint64_t kKnownStepBytes = 64u << 10;
 constexpr Duration kSecond = Duration::seconds(1);
+constexpr size_t kForgetASecond = 20'000;
+constexpr size_t kForgetATick = 2'000;
 // A preferred replica that comes back takes its partitions again once it has been there for a while.
 constexpr Duration kReturnAfter = Duration::seconds(3);
 }  // namespace
@@ -91,7 +92,7 @@ FrameHeader Node::header() const {
   header.leaving = state_.leaving && state_.waiting == 0;
   header.wall_ms = state_.now.wall_ms;
   header.cluster = cluster_hash_;
-  header.synced = state_.durable;
+  header.synced = std::min(state_.durable, state_.told_end);
   for (const auto& [node, peer] : state_.peers.all())
     if (peer.forgot != 0) header.forgot.emplace_back(node, peer.forgot);
   return header;
@@ -342,7 +343,10 @@ void Node::handle_tick(Now now) {
   if (std::exchange(standing_seen_, state_.standing) == Standing::lost && state_.standing == Standing::vote)
     acknowledge_everything();
   if (!state_.joining && state_.joined_at.ns == INT64_MIN) state_.joined_at = now.monotonic;
-  if (now.monotonic >= next_second_) tick_second();
+  const bool second = now.monotonic >= next_second_;
+  log_positions(second);
+  if (second) tick_second();
+  forget_surplus_ids();
   tick_partitions();
   router_.tick();
   exchanges_.tick();
@@ -372,7 +376,8 @@ bool Node::tick_partition(Partition& partition) {
   else if (at != coordinators_.end()) {
     Coordinator& coordinator = *at->second;
     const bool busy = coordinator.tick();
-    if (const auto to = more_preferred(partition))
+    const auto to = more_preferred(partition);
+    if (to && (coordinator.handing_over() || coordinator.nearly_has_all(*to)))
       coordinator.hand_over(*to);
     else
       coordinator.keep();
@@ -388,40 +393,52 @@ bool Node::quiet() const {
          state_.standing == Standing::vote && state_.damaged.empty() && !state_.leaving;
 }
 
+// Ten minutes after they were made, a bounded number in each second.
 void Node::forget_ids(storage::Batch& batch) {
-  RequestIds ids(state_.store);
-  const uint64_t share = RequestIds::kCountMax / std::max<size_t>(1, partitions_.size());
-  size_t turn = 0;
+  size_t left = kForgetASecond;
   for (auto& [id, partition] : partitions_) {
-    const bool ripe = state_.now.monotonic - partition->ids_marked >= RequestIds::kKept;
-    const bool counted = turn++ % 60 == seconds_ % 60;  // a minute for all of them
-    if (!ripe && !counted) continue;
-    const uint64_t count = counted ? ids.count(id) : 0;
-    const uint64_t newest =
-        ids.forget(id, ripe ? partition->ids_mark_ms : 0, count > share ? count - share : 0, 20'000, batch);
-    if (newest > partition->ids_forgotten_ms) {
-      partition->ids_forgotten_ms = newest;
-      partition->dirty = true;
+    if (state_.now.monotonic - partition->ids_marked >= RequestIds::kKept) {
+      partition->ids_due_ms = std::max(partition->ids_due_ms, partition->ids_mark_ms);
+      partition->ids_mark_ms = partition->stamp.wall_ms();
+      partition->ids_marked = state_.now.monotonic;
     }
-    if (!ripe) continue;
-    partition->ids_mark_ms = partition->stamp.wall_ms();
-    partition->ids_marked = state_.now.monotonic;
+    if (partition->ids_due_ms <= partition->ids_forgotten_ms || partition->ids == 0 || left == 0) continue;
+    const uint64_t forgotten = partition->forget_ids(partition->ids_due_ms, left, batch);
+    left -= forgotten;
+    if (forgotten == 0) partition->ids_due_ms = 0;
   }
+}
+
+// Beyond a million, the partition that has the most forgets its oldest, faster than new ones can come.
+void Node::forget_surplus_ids() {
+  if (state_.ids <= RequestIds::kCountMax || !state_.store.has_room()) return;
+  const auto most =
+      std::max_element(partitions_.begin(), partitions_.end(),
+                       [](const auto& a, const auto& b) { return a.second->ids < b.second->ids; });
+  storage::Batch batch;
+  const uint64_t surplus = state_.ids - RequestIds::kCountMax;
+  most->second->forget_ids(UINT64_MAX, std::min<uint64_t>(surplus, kForgetATick), batch);
+  if (!batch.empty()) state_.commit(std::move(batch));
+}
+
+// How far others have said that their logs were synced: a disk that comes back older than that is found out
+// (rule 15). Replicas of this region are the witnesses, those of others stand in where they are lost too.
+void Node::log_positions(bool all) {
+  if (!state_.store.has_room()) return;
+  storage::Batch batch;
+  for (auto& [node, peer] : state_.peers.all()) {
+    if (!all && !peer.local) continue;
+    if (peer.synced == peer.logged_position && peer.start == peer.logged_start) continue;
+    peer.logged_position = peer.synced;
+    peer.logged_start = peer.start;
+    batch.records.push_back(to_bytes(KnownRecord{node, peer.start, peer.random, peer.synced.value}));
+  }
+  if (!batch.empty()) state_.commit_hearsay(std::move(batch));
 }
 
 void Node::tick_second() {
   next_second_ = state_.now.monotonic + kSecond;
   storage::Batch batch;
-  for (auto& [node, peer] : state_.peers.all()) {
-    // Every log's growth is news to every other log: small steps are kept in memory only, or an idle cluster
-    // never rests.
-    const bool far =
-        peer.synced.value > peer.logged_position.value + kKnownStepBytes || peer.start != peer.logged_start;
-    if (!far) continue;
-    peer.logged_position = peer.synced;
-    peer.logged_start = peer.start;
-    batch.records.push_back(to_bytes(KnownRecord{node, peer.start, peer.random, peer.synced.value}));
-  }
   ++seconds_;
   if (state_.store.has_room()) {
     forget_ids(batch);

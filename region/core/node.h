@@ -102,6 +102,7 @@ class Node final : private MessageHandler {
   Bytes encode_node() const;
 
   bool hear(Now now, const FrameHeader& header);
+  Partition* partition_of_sender(PartitionId id, const Epoch& epoch);
   void tick_partitions();
   bool tick_partition(Partition& partition);
   bool quiet() const;
@@ -121,7 +122,9 @@ class Node final : private MessageHandler {
   void check_news();
   void recover_from_damage();
   void tick_second();
+  void log_positions(bool all);
   void forget_ids(storage::Batch& batch);
+  void forget_surplus_ids();
   void checkpoint();
   FrameHeader header() const;
 

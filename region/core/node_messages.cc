@@ -7,13 +7,24 @@
 namespace atolldb::region {
 
 namespace {
-constexpr size_t kLateBytes = 512u << 10;
+constexpr size_t kLateBytes = 512u << 10;   // of one message
+constexpr size_t kLateBytesMax = 4u << 20;  // for one Prepare
+constexpr uint64_t kEpochNumberMax = uint64_t{1} << 60;
+}  // namespace
+
+// What replicas say to each other counts from no one else; nor does an epoch that no counting could have
+// reached.
+Partition* Node::partition_of_sender(PartitionId id, const Epoch& epoch) {
+  Partition* partition = this->partition(id);
+  if (partition == nullptr || state_.joining || epoch.number > kEpochNumberMax) return nullptr;
+  const auto& replicas = partition->replicas;
+  return std::find(replicas.begin(), replicas.end(), from_) == replicas.end() ? nullptr : partition;
 }
 
 // Rule 6.
 void Node::on(const Append& m) {
-  Partition* partition = this->partition(m.partition);
-  if (partition == nullptr || state_.joining) return;
+  Partition* partition = partition_of_sender(m.partition, m.epoch);
+  if (partition == nullptr) return;
   if (m.epoch < partition->promised) return state_.out.send(from_, Fenced{m.partition, partition->promised});
   crdt::DotSet dots;
   for (const Entry& entry : m.entries) {
@@ -52,17 +63,16 @@ void Node::on(const Ack& m) {
 }
 
 void Node::on(const Fenced& m) {
-  Partition* partition = this->partition(m.partition);
-  if (partition == nullptr || state_.joining || m.promised <= partition->promised || !state_.store.has_room())
-    return;
+  Partition* partition = partition_of_sender(m.partition, m.promised);
+  if (partition == nullptr || m.promised <= partition->promised || !state_.store.has_room()) return;
   partition->promise(m.promised);
   coordinator(m.partition);
 }
 
 // Rules 3 and 4. What the candidate lacks goes ahead of the promise.
 void Node::on(const Prepare& m) {
-  Partition* partition = this->partition(m.partition);
-  if (partition == nullptr || state_.joining || state_.standing != Standing::vote) return;
+  Partition* partition = partition_of_sender(m.partition, m.epoch);
+  if (partition == nullptr || state_.standing != Standing::vote) return;
   if (m.epoch < partition->promised) return state_.out.send(from_, Fenced{m.partition, partition->promised});
   if (m.epoch > partition->promised) {
     if (!state_.store.has_room()) return;
@@ -71,7 +81,8 @@ void Node::on(const Prepare& m) {
   }
   const storage::LogPosition after = state_.store.log_end();
   std::vector<Partition::Sendable> read;
-  size_t bytes = 0;
+  std::vector<Dot> unreadable;
+  size_t bytes = 0, sent = 0;
   const auto flush = [&] {
     if (read.empty()) return;
     Late late{m.partition, {}};
@@ -85,13 +96,19 @@ void Node::on(const Prepare& m) {
   for (uint64_t s = partition->outbox.begin(); s < partition->outbox.end(); ++s) {
     const auto& entry = partition->outbox.at(s);
     if (m.clock.contains(entry.dot)) continue;
+    if (sent >= kLateBytesMax) break;  // asked again, with the clock of then
     auto sendable = partition->read(entry);
-    if (!sendable) continue;
+    if (!sendable) {
+      unreadable.push_back(entry.dot);
+      continue;
+    }
     bytes += entry.bytes;
+    sent += entry.bytes;
     read.push_back(std::move(*sendable));
     if (bytes >= kLateBytes || read.size() == 4096) flush();
   }
   flush();
+  for (const Dot& dot : unreadable) partition->outbox.lose(dot);  // an exchange brings it
   Promise promise{
       m.partition,           m.epoch, partition->data.clock(), partition->settled, partition->stamp,
       partition->lost_epoch, false};
@@ -111,8 +128,8 @@ void Node::on(const Promise& m) {
 
 // Rule 11.
 void Node::on(const Late& m) {
-  Partition* partition = this->partition(m.partition);
-  if (partition == nullptr || state_.joining) return;
+  Partition* partition = partition_of_sender(m.partition, {});
+  if (partition == nullptr) return;
   Coordinator* coordinator = this->coordinator(m.partition);
   for (const Entry& entry : m.entries) {
     if (coordinator != nullptr && coordinator->active()) {
@@ -136,7 +153,7 @@ void Node::on(const Confirm& m) {
   Stands stands{m.round, {}};
   storage::LogPosition after;
   for (const auto& [id, epoch] : m.epochs) {
-    Partition* partition = this->partition(id);
+    const Partition* partition = partition_of_sender(id, epoch);
     if (partition == nullptr) continue;
     if (partition->promised > epoch) {
       state_.out.send(from_, Fenced{id, partition->promised});
@@ -160,7 +177,7 @@ void Node::on(const Stands& m) {
 }
 
 void Node::on(const Progress& m) {
-  Partition* partition = this->partition(m.partition);
+  Partition* partition = partition_of_sender(m.partition, m.epoch);
   if (partition == nullptr || m.epoch < partition->promised) return;
   partition->settle(m.settled);
   crdt::DotSet confirmed = m.confirmed;
@@ -175,10 +192,8 @@ void Node::on(const Hello& m) { memory_.on_hello(from_, m); }
 void Node::on(const Position& m) { memory_.on_position(from_, m); }
 
 void Node::on(const NeedExchange& m) {
-  Partition* partition = this->partition(m.partition);
-  if (partition == nullptr || state_.joining || m.epoch < partition->promised ||
-      state_.standing == Standing::lost)
-    return;
+  const Partition* partition = partition_of_sender(m.partition, m.epoch);
+  if (partition == nullptr || m.epoch < partition->promised || state_.standing == Standing::lost) return;
   exchanges_.want(m.partition, from_, false);
 }
 
@@ -207,7 +222,7 @@ void Node::exchanged(const Exchanges::Pulled& pulled) {
 }
 
 void Node::on(const Forward& m) {
-  if (state_.joining) return;
+  if (state_.joining || state_.region_of(from_) != state_.region) return;
   hurry();
   router_.on_forward(from_, m);
 }
@@ -221,15 +236,19 @@ void Node::on(const Refuse& m) {
 }
 
 void Node::on(const Handover& m) {
-  Partition* partition = this->partition(m.partition);
-  if (partition == nullptr || state_.joining || state_.leaving || state_.standing != Standing::vote) return;
+  Partition* partition = partition_of_sender(m.partition, m.epoch);
+  if (partition == nullptr || state_.leaving || state_.standing != Standing::vote) return;
   if (partition->promised > m.epoch || coordinator(m.partition) != nullptr || !state_.store.has_room())
     return;
+  if (partition->promised < m.epoch) partition->promise(m.epoch);  // the new one goes above it
+  if (!state_.store.has_room()) return;
   take_over(*partition);
 }
 
 void Node::on(const Relay& m) {
-  if (state_.joining || state_.region_of(m.origin) == state_.region) return;
+  if (state_.joining || state_.region_of(m.origin) == state_.region ||
+      state_.region_of(from_) != state_.region)
+    return;
   relayed_ = true;
   on_wan_(m.origin, m.message);
   relayed_ = false;

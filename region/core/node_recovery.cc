@@ -74,12 +74,12 @@ Status Node::recover(Now now) {
     partition->recount();
     state_.hlc.restore(std::max(state_.hlc.highest(), partition->stamp));
   }
-  if (!abandoned.empty()) state_.commit(std::move(abandoned));
-  state_.durable = state_.store.log_end();
+  state_.durable = state_.told_end = state_.store.log_end();
   state_.logged_start = disk_start_;
   state_.logged_standing = disk_standing_;
   memory_.begin(disk_start_, state_.store.log_end(),
                 disk_standing_ == Standing::lost || state_.store.log_damaged());
+  if (!abandoned.empty()) state_.commit(std::move(abandoned));  // behind what the disk is judged by
   return ok();
 }
 

@@ -86,6 +86,7 @@ struct NodeState {
   };
   std::deque<OwnEntry> own_entries;
   std::set<PartitionId> confirm_wanted;  // partitions whose reads wait for a round of confirmations
+  uint64_t ids = 0;                      // request ids that are kept, in all partitions
   std::set<PartitionId> settled_news;  // something was settled since the streams to other regions last looked
   std::set<NodeNumber> forgot_news;    // nodes that turned out to have lost their memory
   std::set<PartitionId> damaged;       // a damaged row was met: they begin again (docs/hazards.md, 30 and 38)
@@ -115,8 +116,18 @@ struct NodeState {
       if (!fatal) fatal = "the log cannot be written: " + positions.error().message;
       return store.log_end();
     }
-    return positions->empty() ? store.log_end() : positions->front();
+    if (positions->empty()) return store.log_end();
+    told_end = store.log_end();
+    return positions->front();
   }
+  // What this node has heard of others' logs: nobody needs to know of it in turn, or an idle cluster would
+  // never rest.
+  void commit_hearsay(storage::Batch&& batch) {
+    const storage::LogPosition end = told_end;
+    commit(std::move(batch));
+    told_end = end;
+  }
+  storage::LogPosition told_end;  // of the log without hearsay behind it
 };
 
 }  // namespace atolldb::region

@@ -17,11 +17,12 @@ struct State {
   crdt::Hlc stamp;
   uint64_t lost_epoch = 0;
   uint64_t ids_forgotten_ms = 0;
+  uint64_t ids = 0;
   Bytes data;
 };
 template <typename Io>
 void fields(Io& io, State& s) {
-  io(s.settled, s.confirmed, s.promised, s.stamp, s.lost_epoch, s.ids_forgotten_ms, s.data);
+  io(s.settled, s.confirmed, s.promised, s.stamp, s.lost_epoch, s.ids_forgotten_ms, s.ids, s.data);
 }
 }  // namespace
 
@@ -70,14 +71,45 @@ bool Partition::apply(const crdt::Delta& delta, BytesView request_id, storage::B
   const bool changed = data.apply(delta);
   node_.rows.drain(batch);
   const Dot dot = delta.dot();
-  if (!request_id.empty()) RequestIds(node_.store).remember(id, request_id, dot, stamp.wall_ms(), batch);
+  // One that counts as forgotten already is not kept: it would never be forgotten again.
+  if (!request_id.empty() && RequestIds::made_ms(request_id) > ids_forgotten_ms) {
+    const RequestIds ids_kept(node_.store, id);
+    if (!ids_adopted_ || !ids_kept.find(request_id)) count_ids(1);
+    ids_kept.remember(request_id, dot, batch);
+  }
   if (!settled.contains(dot)) index(dot, delta.key);
   return changed;
 }
 
+void Partition::count_ids(int64_t more) {
+  ids += static_cast<uint64_t>(more);
+  node_.ids += static_cast<uint64_t>(more);
+}
+
+uint64_t Partition::forget_ids(uint64_t up_to_ms, size_t count_max, storage::Batch& batch) {
+  const auto forgotten = RequestIds(node_.store, id).forget(ids_forgotten_ms, up_to_ms, count_max, batch);
+  const bool none_left = forgotten.count < count_max && up_to_ms == UINT64_MAX;
+  count_ids(-static_cast<int64_t>(none_left ? ids : std::min(forgotten.count, ids)));
+  if (forgotten.count == 0) return 0;
+  ids_forgotten_ms = std::max(ids_forgotten_ms, forgotten.up_to_ms);
+  dirty = true;
+  return forgotten.count;
+}
+
+void Partition::adopt_ids(const std::vector<std::pair<BytesView, BytesView>>& entries,
+                          storage::Batch& batch) {
+  const RequestIds known(node_.store, id);
+  ids_adopted_ = ids_adopted_ || !entries.empty();
+  for (const auto& [request_id, entry] : entries)
+    if (RequestIds::made_ms(request_id) > ids_forgotten_ms && known.adopt(request_id, entry, batch))
+      count_ids(1);
+}
+
 void Partition::index(const Dot& dot, BytesView key) {
-  if (!unsettled_.emplace(dot, Bytes(key)).second) return;
-  unsettled_by_key_[Bytes(key)].push_back(dot);
+  if (!unsettled_.emplace(dot, Unsettled{entered_ + 1, Bytes(key)}).second) return;
+  auto& of_key = unsettled_by_key_[Bytes(key)];
+  if (!of_key) of_key = std::make_shared<KeyUnsettled>();
+  of_key->insert(of_key->end(), ++entered_);
   bulk_.erase(dot);
 }
 
@@ -141,10 +173,10 @@ void Partition::promise(const Epoch& epoch, storage::Batch&& batch) {
   promised_at = node_.store.log_end();
 }
 
-const std::vector<Dot>* Partition::unsettled_of(BytesView key) const {
+std::shared_ptr<const Partition::KeyUnsettled> Partition::unsettled_of(BytesView key) const {
   if (unsettled_.empty()) return nullptr;
   const auto at = unsettled_by_key_.find(Bytes(key));
-  return at == unsettled_by_key_.end() ? nullptr : &at->second;
+  return at == unsettled_by_key_.end() ? nullptr : at->second;
 }
 
 void Partition::settle(const Dot& dot) {
@@ -152,9 +184,9 @@ void Partition::settle(const Dot& dot) {
   dirty = true;
   const auto at = unsettled_.find(dot);
   if (at == unsettled_.end()) return;
-  const auto key = unsettled_by_key_.find(at->second);
-  std::erase(key->second, dot);
-  if (key->second.empty()) unsettled_by_key_.erase(key);
+  const auto of_key = unsettled_by_key_.find(at->second.key);
+  of_key->second->erase(at->second.number);
+  if (of_key->second->empty()) unsettled_by_key_.erase(of_key);
   unsettled_.erase(at);
 }
 
@@ -163,7 +195,7 @@ void Partition::settle(const crdt::DotSet& dots) {
   mine.intersect(data.clock());
   if (settled.covers(mine)) return;
   std::vector<Dot> known;
-  for (const auto& [dot, key] : unsettled_)
+  for (const auto& [dot, entry] : unsettled_)
     if (mine.contains(dot)) known.push_back(dot);
   for (const Dot& dot : known) settle(dot);
   bulk_.subtract(mine);
@@ -173,7 +205,7 @@ void Partition::settle(const crdt::DotSet& dots) {
 
 void Partition::recount() {
   bulk_ = crdt::minus(data.clock(), settled);
-  for (const auto& [dot, key] : unsettled_) bulk_.erase(dot);
+  for (const auto& [dot, entry] : unsettled_) bulk_.erase(dot);
 }
 
 std::optional<Partition::Sendable> Partition::read(const storage::Outbox::Entry& entry) const {
@@ -188,7 +220,7 @@ std::optional<Partition::Sendable> Partition::read(const storage::Outbox::Entry&
 }
 
 Bytes Partition::encode_state() const {
-  State state{settled, confirmed, promised, stamp, lost_epoch, ids_forgotten_ms, data.encode_state()};
+  State state{settled, confirmed, promised, stamp, lost_epoch, ids_forgotten_ms, ids, data.encode_state()};
   Bytes out;
   crdt::encode_typed(kStateVersion, state, out);
   return out;
@@ -210,6 +242,8 @@ Status Partition::restore(BytesView bytes) {
   stamp = state.stamp;
   lost_epoch = state.lost_epoch;
   ids_forgotten_ms = state.ids_forgotten_ms;
+  node_.ids += state.ids - ids;
+  ids = state.ids;
   dirty = false;
   return ok();
 }

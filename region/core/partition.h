@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <unordered_map>
 #include <vector>
 
@@ -41,7 +42,9 @@ class Partition {
   crdt::Hlc stamp;                   // the highest with which anything entered
   uint64_t lost_epoch = 0;           // see Promise
   uint64_t ids_forgotten_ms = 0;     // request ids made up to here may have been forgotten
-  // What had entered kKept ago may be forgotten: the stamp of then, and when then was.
+  uint64_t ids = 0;                  // how many are kept
+  uint64_t ids_due_ms = 0;           // those made up to here are to be forgotten
+  // What was made kKept ago may be forgotten: the stamp of then, and when then was.
   uint64_t ids_mark_ms = 0;
   Instant ids_marked{INT64_MIN / 2};
   storage::Outbox outbox;
@@ -69,17 +72,31 @@ class Partition {
   // has.
   void promise(const Epoch& epoch, storage::Batch&& batch = {});
 
-  // Dots that entered and are not settled yet: of a key, and of what an exchange brought (whose keys nobody
-  // knows).
-  const std::vector<Dot>* unsettled_of(BytesView key) const;
+  // Dots that entered and are not settled yet: of a key, numbered as they entered, and of what an exchange
+  // brought (whose keys nobody knows).
+  using KeyUnsettled = std::set<uint64_t>;
+  struct Unsettled {
+    uint64_t number = 0;
+    Bytes key;
+  };
+  // nullptr: none. Whoever waits keeps it: what settles leaves it, and what enters once it is empty gets
+  // another.
+  std::shared_ptr<const KeyUnsettled> unsettled_of(BytesView key) const;
+  // The number of what entered last.
+  uint64_t last_entered() const { return entered_; }
   bool is_unsettled(const Dot& dot) const { return unsettled_.contains(dot); }
-  const std::map<Dot, Bytes>& unsettled() const { return unsettled_; }
+  const std::map<Dot, Unsettled>& unsettled() const { return unsettled_; }
   const crdt::DotSet& unsettled_bulk() const { return bulk_; }
   void settle(const Dot& dot);
   void settle(const crdt::DotSet& dots);  // those of them that the clock has
   // After clock or settled changed wholesale (recovery, an exchange): what is neither settled nor known by
   // key is bulk.
   void recount();
+
+  // Puts the erasure of the oldest ids made up to a stamp into the batch; how many.
+  uint64_t forget_ids(uint64_t up_to_ms, size_t count_max, storage::Batch& batch);
+  // What an exchange brought.
+  void adopt_ids(const std::vector<std::pair<BytesView, BytesView>>& entries, storage::Batch& batch);
 
   // Entries of the outbox as they were logged. Views live as long as `record_bytes`.
   struct Sendable {
@@ -95,11 +112,14 @@ class Partition {
  private:
   bool apply(const crdt::Delta& delta, BytesView request_id, storage::Batch& batch);
   void index(const Dot& dot, BytesView key);
+  void count_ids(int64_t more);
   void erase_all(storage::Batch& batch);
 
   NodeState& node_;
-  std::map<Dot, Bytes> unsettled_;  // dot → key
-  std::unordered_map<Bytes, std::vector<Dot>> unsettled_by_key_;
+  bool ids_adopted_ = false;  // an exchange has brought some: a delta may bring them again
+  uint64_t entered_ = 0;
+  std::map<Dot, Unsettled> unsettled_;
+  std::unordered_map<Bytes, std::shared_ptr<KeyUnsettled>> unsettled_by_key_;
   crdt::DotSet bulk_;
 };
 

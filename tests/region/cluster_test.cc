@@ -169,6 +169,73 @@ TEST_CASE("cluster: two or all disks of a region are lost, it regains what other
   }
 }
 
+// HAZARDS 1: the witnesses were killed as well, and remember what they had logged of the node's log.
+TEST_CASE(
+    "cluster: a disk is rolled back by a few writes while its region is down, the node has no vote at first",
+    "[region]") {
+  WorldOptions options;
+  options.regions = 1;
+  World world(options);
+  start(world);
+  for (int i = 0; i < 10; ++i) REQUIRE(set_at_last(world, world.node(0, 0), "k" + std::to_string(i), "v"));
+  const storage::VirtualDisk older = world.disk(world.node(0, 0));
+  for (int i = 10; i < 20; ++i) REQUIRE(set_at_last(world, world.node(0, 0), "k" + std::to_string(i), "v"));
+  world.run_for(Duration::millis(200));
+  for (uint32_t j = 0; j < 3; ++j) world.kill(world.node(0, j));
+  world.disk(world.node(0, 0)) = older;
+  world.start_all();
+  REQUIRE(world.run_until([&] { return world.serving(); }));
+  const auto& lines = world.lines();
+  CHECK(std::any_of(lines.begin(), lines.end(), [](const auto& line) {
+    return line.find("1 this disk is older than what the node acknowledged") != std::string::npos;
+  }));
+  require_converged(world);
+  for (int i = 0; i < 20; ++i) CHECK(world.get(world.node(0, 0), "k" + std::to_string(i)).value == "v");
+}
+
+TEST_CASE("cluster: a busy counter's request ids are fetched in pages, and a retry counts once", "[region]") {
+  WorldOptions options;
+  options.regions = 1;
+  options.partitions = 1;
+  World world(options);
+  start(world);
+  region::Request add;
+  add.op = region::Op::add;
+  add.key = "hits";
+  add.amount = 1;
+  const auto route = [&](NodeNumber node) {
+    region::Request request;
+    request.op = region::Op::route;
+    request.key = "hits";
+    return world.call(node, request);
+  };
+  const region::Response at = route(world.node(0, 0));
+  std::vector<uint64_t> sent;
+  for (uint64_t i = 0; i < 4'500; ++i) {
+    add.id = region::RequestId{RegionId{0}, at.epoch, at.stamp_ms + i / 100, i + 1};
+    sent.push_back(world.send(at.coordinator, add));
+    if (i % 100 == 99) world.run_for(Duration::millis(100));
+  }
+  REQUIRE(world.run_until([&] {
+    return std::all_of(sent.begin(), sent.end(),
+                       [&](uint64_t number) { return world.response(number).has_value(); });
+  }));
+  world.run_for(Duration::seconds(1));
+  const NodeNumber lost = at.coordinator;
+  world.kill(lost);
+  world.wipe(lost);
+  world.start(lost);
+  REQUIRE(world.run_until([&] { return world.serving(); }, Duration::seconds(60)));
+  world.run_for(Duration::seconds(10));  // it is the first of the list again, and takes the partition
+  REQUIRE(route(lost).coordinator == lost);
+  add.attempt = 2;
+  for (const uint64_t i : {0u, 1u, 2'100u, 4'499u}) {
+    add.id = region::RequestId{RegionId{0}, at.epoch, at.stamp_ms + i / 100, i + 1};
+    CHECK(world.call(lost, add).outcome == Outcome::done);
+  }
+  CHECK(world.get(lost, "hits").value == "4500");
+}
+
 // HAZARDS 7: an increment without an id counts as often as it is run.
 TEST_CASE("cluster: every frame comes twice, a forwarded increment runs once", "[region]") {
   World world({});

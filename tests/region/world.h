@@ -1,6 +1,6 @@
 #pragma once
-// A whole cluster in one thread: real engines and stores over virtual disks, a network that the test bends, virtual
-// time. Everything is a function of the seed.
+// A whole cluster in one thread: real engines and stores over virtual disks, a network that the test bends,
+// virtual time. Everything is a function of the seed.
 
 #include <deque>
 #include <functional>
