@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <vector>
 
 #include "storage/file_system.h"
 #include "storage/row_format.h"
@@ -70,6 +71,8 @@ class TableWriter {
     const int last = mdb_cursor_get(cursor_, &key, &data, MDB_LAST);
     if (last == 0) end_.assign(to_view(key));
     if (last != 0 && last != MDB_NOTFOUND) return last;
+    for (const auto& [from, to] : changes.ranges())
+      if (const int rc = erase_range(from, to); rc != 0) return rc;
     for (const auto& [row_key, value] : changes.entries())
       if (const int rc = value ? put(row_key, *value) : erase(row_key); rc != 0) return rc;
     return 0;
@@ -143,6 +146,30 @@ class TableWriter {
     const size_t chunks = chunks_of(to_view(data));
     rc = mdb_cursor_del(cursor_, 0);
     return rc == 0 && chunks > 1 ? erase_chunks(key, 1) : rc;
+  }
+
+  int erase_range(BytesView from, BytesView to) {
+    // Chunks of a key that `to` continues may lie behind the first row that stays: they go by name.
+    std::vector<std::pair<Bytes, size_t>> continued;
+    MDB_val k = to_val(from), data;
+    int rc = mdb_cursor_get(cursor_, &k, &data, from.empty() ? MDB_FIRST : MDB_SET_RANGE);
+    for (; rc == 0; rc = mdb_cursor_get(cursor_, &k, &data, MDB_NEXT)) {
+      const BytesView stored = to_view(k);
+      if (stored.size() <= kChunkNumberBytes) continue;
+      const BytesView key = stored.substr(0, stored.size() - kChunkNumberBytes);
+      const uint16_t chunk = chunk_of(stored);
+      if (key >= to && chunk == 0) break;
+      if (key < from || key >= to) continue;
+      if (to.starts_with(key)) {
+        if (continued.empty() || continued.back().first != key) continued.emplace_back(key, 0);
+        continued.back().second = size_t{chunk} + 1;
+      }
+      if (const int deleted = mdb_cursor_del(cursor_, 0); deleted != 0) return deleted;
+    }
+    if (rc != 0 && rc != MDB_NOTFOUND) return rc;
+    for (const auto& [key, chunk_number] : continued)
+      if (const int erased = erase_chunks(StoredKey(key), chunk_number); erased != 0) return erased;
+    return 0;
   }
 
   MDB_txn* txn_;

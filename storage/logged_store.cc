@@ -111,6 +111,8 @@ Result<std::vector<LogPosition>> LoggedStore::commit(Batch&& batch) {
   for (const Bytes& record : batch.records) positions.push_back(log_->append(record));
   if (!positions.empty()) log_->flush();
   records_ += positions.size();
+  for (Batch::Range& range : batch.erased)
+    active_.rows.erase_range(std::move(range.from), std::move(range.to));
   for (Batch::Change& change : batch.rows)
     active_.rows.change(std::move(change.key), std::move(change.value));
   for (Batch::Change& change : batch.meta)

@@ -119,6 +119,8 @@ Result<std::vector<LogPosition>> MemoryStore::commit(Batch&& batch) {
     disk_->end_ = record_end(disk_->end_, size);
   }
   counts_.records += positions.size();
+  for (Batch::Range& range : batch.erased)
+    active_.rows.erase_range(std::move(range.from), std::move(range.to));
   for (Batch::Change& change : batch.rows)
     active_.rows.change(std::move(change.key), std::move(change.value));
   for (Batch::Change& change : batch.meta)
@@ -204,7 +206,12 @@ bool MemoryStore::begin_checkpoint(std::vector<Batch::Change>&& meta) {
 bool MemoryStore::finish_checkpoint() {
   // Rows must not outlive the records that they come from.
   if (!frozen_ || failed_ || disk_->full || disk_->synced_ < frozen_at_) return false;
-  const auto merge = [](const Memtable& changes, MemoryDisk::Table& into) {
+  const auto merge = [&](const Memtable& changes, MemoryDisk::Table& into) {
+    for (const auto& [from, to] : changes.ranges()) {
+      into.erase(into.lower_bound(from), into.lower_bound(to));
+      disk_->damaged_rows_.erase(disk_->damaged_rows_.lower_bound(from),
+                                 disk_->damaged_rows_.lower_bound(to));
+    }
     for (const auto& [key, value] : changes.entries())
       if (value)
         into.insert_or_assign(key, *value);

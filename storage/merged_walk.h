@@ -1,6 +1,6 @@
 #pragma once
-// A walk over up to two memtables and what lies below them. The newer source wins; an erasure hides what is
-// below.
+// A walk over up to two memtables and what lies below them. The newer source wins; an erasure, of a key or of
+// a range, hides what is below.
 
 #include "storage/memtable.h"
 #include "storage/store.h"
@@ -19,7 +19,25 @@ bool merged_walk(const Memtable& active, const Memtable* frozen, Base& base, Byt
   const auto a_end = active.entries().end();
   const auto f_end = middle.entries().end();
   bool undamaged = true;
+  // What an erased range hides is passed over, and not read: it may be damaged.
+  const auto show_base = [&] {
+    while (base.valid()) {
+      const Bytes* until = active.erased_until(base.key());
+      if (!until) until = middle.erased_until(base.key());
+      if (!until) return;
+      base.seek(*until);
+    }
+  };
+  const auto show_frozen = [&] {
+    while (f != f_end) {
+      const Bytes* until = active.erased_until(f->first);
+      if (!until) return;
+      f = middle.entries().lower_bound(*until);
+    }
+  };
   base.seek(from);
+  show_base();
+  show_frozen();
   for (;;) {
     const bool has_a = a != a_end && BytesView(a->first) < to;
     const bool has_f = f != f_end && BytesView(f->first) < to;
@@ -44,8 +62,14 @@ bool merged_walk(const Memtable& active, const Memtable* frozen, Base& base, Byt
     }
     // `least` may point into the base, which moves last.
     if (at_a) ++a;
-    if (at_f) ++f;
-    if (at_b) base.next();
+    if (at_f) {
+      ++f;
+      show_frozen();
+    }
+    if (at_b) {
+      base.next();
+      show_base();
+    }
   }
 }
 

@@ -43,10 +43,15 @@ struct Batch {
     Bytes key;
     std::optional<Bytes> value;  // nothing = erase
   };
+  struct Range {
+    Bytes from, to;  // from <= key < to
+  };
   std::vector<Bytes> records;  // appended to the log in this order
-  std::vector<Change> rows;    // applied after the records, in this order
+  std::vector<Change> rows;    // applied after the ranges, in this order
   std::vector<Change> meta;    // small named entries beside the rows: request ids, journal cursors
-  bool empty() const { return records.empty() && rows.empty() && meta.empty(); }
+  std::vector<Range>
+      erased;  // all rows there vanish first, the damaged ones too; costs the same for any number
+  bool empty() const { return records.empty() && rows.empty() && meta.empty() && erased.empty(); }
 };
 
 enum class Found : unsigned char {

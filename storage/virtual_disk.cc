@@ -379,6 +379,11 @@ Table::Written VirtualTable::write(const MemtablePair& changes, LogPosition posi
   if (disk_.table_bytes_ + more > map_bytes_) return Written::needs_growth;
   if (!disk_.has_space(more)) return Written::disk_full;
   const auto apply = [&](const Memtable& table, VirtualDisk::Rows& rows) {
+    for (const auto& [from, to] : table.ranges()) {
+      const auto end = rows.lower_bound(to);
+      for (auto at = rows.lower_bound(from); at != end; at = rows.erase(at))
+        disk_.table_bytes_ -= row_bytes(at->first.size(), at->second.value.size());
+    }
     for (const auto& [key, value] : table.entries()) {
       const auto at = rows.lower_bound(key);
       const bool held = at != rows.end() && at->first == key;

@@ -140,11 +140,7 @@ Status Partition::remember(const DeltaRecord& record, storage::LogPosition at) {
 
 void Partition::erase_all(storage::Batch& batch) {
   dirty = true;
-  const Bytes from = crdt::partition_begin(id);
-  node_.store.walk(from, crdt::partition_end(id), [&](BytesView key, BytesView) {
-    batch.rows.push_back({Bytes(key), std::nullopt});
-    return true;
-  });
+  batch.erased.push_back({crdt::partition_begin(id), crdt::partition_end(id)});
   data.reset();
   settled.clear();
   unsettled_.clear();

@@ -1,7 +1,9 @@
 // Whole clusters in one thread: what a user sees of quorums, takeovers, regions that die and come back.
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 
+#include "crdt/row_key.h"
 #include "tests/region/world.h"
 
 using namespace atolldb;
@@ -264,4 +266,63 @@ TEST_CASE("cluster: a disk is lost, the node regains its memory and then votes",
   require_converged(world);
   world.kill(world.node(0, 0));
   for (int i = 0; i < 100; ++i) CHECK(world.get(world.node(0, 1), "k" + std::to_string(i)).value == "v");
+}
+
+// HAZARDS 17, 30, 38. The damaged row has to go with the rest of its partition: what is left of it would be
+// met at the next scan, and the node would lose its memory again and again.
+TEST_CASE(
+    "cluster: a row is damaged while its node runs, the partition begins again once and the row returns",
+    "[region]") {
+  WorldOptions options;
+  options.memtable_bytes = 16u << 10;
+  World world(options);
+  start(world);
+  std::map<Bytes, Bytes> written;
+  for (int i = 0; i < 200; ++i) {
+    const Bytes key = "k" + std::to_string(i);
+    written[key] = "v" + std::to_string(i) + Bytes(100, 'x');
+    REQUIRE(set_at_last(world, world.node(0, 0), key, written[key]));
+  }
+  require_converged(world);
+  const NodeNumber victim = world.node(0, 1);
+  const std::vector<Bytes> rows = world.disk(victim).row_keys();
+  REQUIRE(rows.size() > 50);
+  const Bytes row = rows[rows.size() / 2];
+  const Bytes key(crdt::parse_row_key(row)->key);
+  REQUIRE(world.disk(victim).damage_row(row));
+
+  const auto resets = [&] {
+    return std::count_if(world.lines().begin(), world.lines().end(), [](const std::string& line) {
+      return line.find("a damaged row was found, the partition is fetched again") != std::string::npos;
+    });
+  };
+  // A write to the key has every replica look at the row.
+  written[key] = "written over it";
+  REQUIRE(set_at_last(world, world.node(0, 0), key, written[key]));
+  REQUIRE(world.run_until([&] { return resets() > 0; }));
+  REQUIRE(world.run_until([&] { return world.serving(); }));
+  require_converged(world);
+  CHECK_FALSE(world.fatal(victim));
+  for (const auto& [name, value] : written) CHECK(world.get(victim, name).value == value);
+
+  // Another node loses its disk and has all of this one's rows scanned.
+  world.kill(world.node(0, 2));
+  world.wipe(world.node(0, 2));
+  world.start(world.node(0, 2));
+  REQUIRE(world.run_until([&] { return world.serving(); }));
+  require_converged(world);
+  // And a checkpoint, and a restart, bring nothing of it back.
+  const storage::LogPosition checkpoint = world.disk(victim).checkpoint();
+  for (int i = 0; world.disk(victim).checkpoint() == checkpoint; ++i) {
+    REQUIRE(i < 1000);
+    const Bytes name = "k" + std::to_string(i % 200);
+    written[name] = "again" + Bytes(100, static_cast<char>('a' + i % 26));
+    REQUIRE(set_at_last(world, world.node(0, 0), name, written[name]));
+  }
+  world.kill(victim);
+  world.start(victim);
+  REQUIRE(world.run_until([&] { return world.serving(); }));
+  require_converged(world);
+  for (const auto& [name, value] : written) CHECK(world.get(victim, name).value == value);
+  CHECK(resets() == 1);
 }

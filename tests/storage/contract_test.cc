@@ -116,6 +116,86 @@ TEST_CASE("store: rows behind the last checkpoint, rebuilt by the caller from re
   CHECK(value == "2");
 }
 
+TEST_CASE("store: an erased range, gone with its damaged rows and nothing beside it", "[storage][contract]") {
+  auto harness = make_harness(EACH_STORE);
+  harness->recover();
+  const Bytes damaged = "b-the-key-to-damage", also_damaged = "b-the-other-key-to-damage";
+  REQUIRE(harness->store().commit(
+      {{},
+       {put("a", "1"), put(damaged, Bytes(50, 'x')), put(also_damaged, Bytes(50, 'x')),
+        put("bb", Bytes(200'000, 'y')), put("c", "3")},
+       {}}));
+  harness->checkpoint();
+  harness->stop();
+  REQUIRE(harness->damage_row(damaged));
+  REQUIRE(harness->damage_row(also_damaged));
+  harness->start();
+  harness->recover();
+  Store& store = harness->store();
+  const auto intact = [&] { return store.walk("", "z", [](BytesView, BytesView) { return true; }); };
+  REQUIRE_FALSE(intact());
+  // What the batch itself puts into the range stays.
+  REQUIRE(store.commit({{"r"}, {put("b2", "new")}, {}, {{"b", "c"}}}));
+  using Rows = std::vector<std::pair<Bytes, Bytes>>;
+  const Rows expected{{"a", "1"}, {"b2", "new"}, {"c", "3"}};
+  for (int round = 0; round < 3; ++round) {
+    INFO("round " << round);
+    CHECK(intact());
+    CHECK(all_rows(store) == expected);
+    Bytes value;
+    CHECK(store.get(damaged, value) == Found::no);
+    CHECK(store.get("bb", value) == Found::no);
+    CHECK(store.get("b2", value) == Found::yes);
+    harness->checkpoint();
+  }
+  harness->reopen();
+  harness->recover();
+  CHECK(all_rows(harness->store()) == expected);
+}
+
+TEST_CASE("store: ranges erased and rows put in any order, every layer says the same",
+          "[storage][contract]") {
+  auto harness = make_harness(EACH_STORE);
+  harness->recover();
+  std::map<Bytes, Bytes> model;
+  Prng prng(23);
+  for (int round = 0; round < 150; ++round) {
+    Batch batch;
+    for (uint64_t ranges = prng.below(3); ranges > 0; --ranges) {
+      const uint64_t from = prng.below(300), to = from + prng.below(60);
+      batch.erased.push_back({number_key(from), number_key(to)});
+      if (prng.chance(1, 10)) std::swap(batch.erased.back().from, batch.erased.back().to);
+      const auto& [first, last] = batch.erased.back();
+      if (first < last) model.erase(model.lower_bound(first), model.lower_bound(last));
+    }
+    for (int i = 0; i < 20; ++i) {
+      const Bytes key = number_key(prng.below(300));
+      if (prng.chance(1, 4)) {
+        batch.rows.push_back(erase(key));
+        model.erase(key);
+      } else {
+        model[key] = Bytes(prng.chance(1, 30) ? 150'000 : 10, static_cast<char>(round));
+        batch.rows.push_back(put(key, model[key]));
+      }
+    }
+    REQUIRE(harness->store().commit(std::move(batch)));
+    if (prng.chance(1, 3)) harness->store().begin_checkpoint({});
+    const bool same =
+        all_rows(harness->store()) == std::vector<std::pair<Bytes, Bytes>>(model.begin(), model.end());
+    REQUIRE(same);
+    Bytes value;
+    for (uint64_t n = 0; n < 300; ++n) {
+      const Found expected = model.contains(number_key(n)) ? Found::yes : Found::no;
+      if (harness->store().get(number_key(n), value) != expected) FAIL("row " << n << " in round " << round);
+    }
+    if (prng.chance(1, 2)) harness->store().poll();
+  }
+  REQUIRE(harness->store().commit({{"r"}, {}, {}, {{"", Bytes(9, '\xff')}}}));
+  CHECK(all_rows(harness->store()).empty());
+  while (!harness->store().begin_checkpoint({})) harness->store().poll();
+  CHECK(all_rows(harness->store()).empty());
+}
+
 TEST_CASE("store: a walk while a checkpoint is frozen, merges three layers in order", "[storage][contract]") {
   auto harness = make_harness(EACH_STORE);
   harness->recover();
@@ -241,6 +321,7 @@ TEST_CASE("store: records too large or keys too long, refused and nothing change
   refused({{"r"}, {put("a", "1"), put(Bytes(kRowKeyBytesMax + 1, 'k'), "1")}, {}});
   refused({{"r"}, {put("a", "1"), put("", "1")}, {}});
   refused({{"r"}, {put("a", "1"), put("b", Bytes(kRecordBytesMax + 1, 'x'))}, {}});
+  refused({{"r"}, {put("a", "1")}, {}, {{"a", Bytes(kRowKeyBytesMax + 1, 'k')}}});
   CHECK(store.commit({{Bytes(kRecordBytesMax, 'x')}, {put(Bytes(kRowKeyBytesMax, 'k'), "1")}, {}}));
   harness->sync();
   harness->checkpoint();

@@ -2,6 +2,7 @@
 
 #include "storage/disk_store.h"
 
+#include <lmdb.h>
 #include <poll.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -292,6 +293,51 @@ TEST_CASE("disk store: large values shrink, their chunks' space is used again", 
     wait_checkpoint(*store);
   }
   CHECK(store->usage().map_bytes < (8u << 20));
+}
+
+// Entries in LMDB, chunks and all. While no store is open.
+size_t stored_entries(const DiskStoreOptions& options) {
+  MDB_env* env = nullptr;
+  MDB_txn* txn = nullptr;
+  MDB_dbi dbi;
+  MDB_stat stat;
+  REQUIRE(mdb_env_create(&env) == 0);
+  mdb_env_set_maxdbs(env, 2);
+  REQUIRE(mdb_env_open(env, (options.directory + "/rows").c_str(), MDB_RDONLY, 0) == 0);
+  REQUIRE(mdb_txn_begin(env, nullptr, MDB_RDONLY, &txn) == 0);
+  REQUIRE(mdb_dbi_open(txn, "rows", 0, &dbi) == 0);
+  REQUIRE(mdb_stat(txn, dbi, &stat) == 0);
+  mdb_txn_abort(txn);
+  mdb_env_close(env);
+  return stat.ms_entries;
+}
+
+TEST_CASE("disk store: erased ranges that end inside the names of long values, leave no chunk behind",
+          "[storage][disk]") {
+  TemporaryDirectory dir;
+  DiskStoreOptions options = small_options(dir.path());
+  options.memtable_bytes = 64u << 20;
+  // The more than 256 chunks of "k" lie on both sides of the rows that continue its name.
+  const std::vector<Bytes> keys = {"k", Bytes("k\0", 2), Bytes("k\1", 2), Bytes("k\1\1", 3)};
+  const auto run = [&](Batch::Range range) {
+    auto store = must_recover(options);
+    Batch batch;
+    for (const Bytes& key : keys)
+      batch.rows.push_back(put(key, Bytes(key == "k" ? 20u << 20 : 10, static_cast<char>('0' + key.size()))));
+    REQUIRE(store->commit(std::move(batch)));
+    REQUIRE(store->begin_checkpoint({}));
+    wait_checkpoint(*store);
+    REQUIRE(store->commit({{}, {}, {}, {std::move(range)}}));
+    REQUIRE(store->begin_checkpoint({}));
+    wait_checkpoint(*store);
+    return all_rows(*store).size();
+  };
+  CHECK(run({"a", Bytes("k\0", 2)}) == 3);
+  CHECK(stored_entries(options) == 3);
+  CHECK(run({Bytes("k\0", 2), "l"}) == 1);
+  CHECK(stored_entries(options) > 300);
+  CHECK(run({"", "l"}) == 0);
+  CHECK(stored_entries(options) == 0);
 }
 
 TEST_CASE("disk store: periodic durability, says durable before the sync and syncs soon", "[storage][disk]") {
