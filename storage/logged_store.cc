@@ -100,9 +100,8 @@ Result<std::vector<LogPosition>> LoggedStore::commit(Batch&& batch) {
   if (Status sound = check_batch(batch); !sound) return sound.error();
   if (recovered()) {
     if (const auto error = failed()) return Error{Errc::io, error->message};
-    if (!pool_->has_room()) return Error{Errc::full, "the disk is full: there is no room for the log"};
-    if (!log_->has_room()) return Error{Errc::full, "the log is behind: its buffer is full"};
-    if (filled(1, 1))
+    if (disk_full_) return Error{Errc::full, "the disk is full: there is no room for the log"};
+    if (filled(2, 1))
       return Error{Errc::full, checkpointer_->has_room() ? "both memtables are full"
                                                          : "both memtables are full, and so is the disk"};
   }
@@ -176,9 +175,7 @@ bool LoggedStore::begin_checkpoint(std::vector<Batch::Change>&& meta) {
   return true;
 }
 
-bool LoggedStore::has_room() const {
-  return !filled(1, 1) && pool_->has_room() && log_->has_room() && !failed();
-}
+bool LoggedStore::has_room() const { return !filled(1, 1) && !disk_full_ && log_->has_room() && !failed(); }
 
 Events LoggedStore::poll() {
   table_->end_read();
@@ -190,6 +187,7 @@ Events LoggedStore::poll() {
     events.checkpoint_done = true;
     drop_log();
   }
+  disk_full_ = !pool_->has_room();
   events.failed = failed();
   if (!events.failed) durable_ = log_->durable();
   events.durable = durable_;

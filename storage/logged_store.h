@@ -93,6 +93,7 @@ class LoggedStore : public Store {
   MemtablePair active_;
   std::shared_ptr<const MemtablePair> frozen_;
   LogPosition frozen_at_, checkpoint_, released_, durable_;
+  bool disk_full_ = false;  // as of the last poll()
   bool damaged_ = false;
   uint64_t records_ = 0, checkpoints_ = 0;
 

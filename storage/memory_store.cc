@@ -108,7 +108,7 @@ Result<std::vector<LogPosition>> MemoryStore::commit(Batch&& batch) {
   ensure(recovered_ || batch.records.empty(), "records are committed after recover()");
   if (failed_) return *failed_;
   if (Status sound = check_batch(batch); !sound) return sound.error();
-  if (recovered_ && !has_room())
+  if (recovered_ && (disk_->full || active_.bytes() >= 2 * options_.memtable_bytes))
     return {Errc::full, disk_->full ? "the disk is full" : "both memtables are full"};
   std::vector<LogPosition> positions;
   positions.reserve(batch.records.size());

@@ -88,7 +88,9 @@ class Store {
   virtual Status recover(const RecordVisitor& old, const RecordVisitor& apply) = 0;
 
   // The positions at which the batch's records begin, one for each; a record is durable when Events::durable
-  // is above it. Errc::full: the disk or both memtables are full, and nothing was changed. Errc::too_large: a
+  // is above it. What begins with has_room() and commits several times before the next poll() is taken: the
+  // disk's state is looked at in poll(), and memtables may grow to twice their size. Errc::full: the disk is
+  // full, or the memtables are even so, and nothing was changed. Errc::too_large: a
   // record over kRecordBytesMax. Errc::io: the log failed; the node must stop.
   virtual Result<std::vector<LogPosition>> commit(Batch&& batch) = 0;
 
@@ -117,8 +119,8 @@ class Store {
   // when one is still running.
   virtual bool wants_checkpoint() const = 0;
   virtual bool begin_checkpoint(std::vector<Batch::Change>&& meta) = 0;
-  // True while commit() takes writes. False: both memtables or the disk are full; callers answer BUSY and go
-  // on reading.
+  // True while new writes are to be taken. False: both memtables or the disk are full; callers answer BUSY
+  // and go on reading.
   virtual bool has_room() const = 0;
 
   virtual Events poll() = 0;

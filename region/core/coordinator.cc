@@ -25,7 +25,7 @@ constexpr size_t kPumpBytes = 512u << 10;
 }  // namespace
 
 Coordinator::Coordinator(NodeState& node, Partition& partition) : node_(node), partition_(partition) {
-  epoch_ = {partition.promised.number + 1, node.self, node.start};
+  epoch_ = {partition.highest().number + 1, node.self, node.start};
   partition_.promise(epoch_);
   for (const NodeNumber replica : partition.replicas) {
     if (replica == node.self) continue;

@@ -31,7 +31,7 @@ class Coordinator {
   const Epoch& epoch() const { return epoch_; }
   bool active() const { return active_; }
   // A higher epoch has been promised here: whoever owns this object drops it after resign().
-  bool deposed() const { return partition_.promised != epoch_; }
+  bool deposed() const { return partition_.highest() != epoch_; }
   // Answers what waits: reads and what has not begun are rejected, writes are unknown.
   void resign(const char* why);
 

@@ -9,9 +9,11 @@ namespace atolldb::region {
 
 namespace {
 constexpr size_t kPageElements = 1000;
-constexpr size_t kDeltaBytesMax = 24u << 20;        // fits a frame between nodes with room to spare
-constexpr size_t kUnsettledMax = 65'536;            // of a partition
-constexpr size_t kUnsettledOfKeyMax = 4096;         // each that waits remembers those before it
+constexpr size_t kDeltaBytesMax = 24u << 20;  // fits a frame between nodes with room to spare
+constexpr const char* kNoRoom = "this node takes no writes now: its disk or its memtables are full";
+constexpr size_t kUnsettledMax = 65'536;  // of a partition
+constexpr size_t kUnsettledOfNodeMax = 262'144;
+constexpr size_t kUnsettledOfKeyMax = 4096;
 constexpr uint64_t kIdAheadMaxMs = 24 * 3'600'000;  // a client cannot have been told a stamp that far ahead
 
 bool is_read(Op op) { return op == Op::get || op == Op::smembers || op == Op::sismember || op == Op::scard; }
@@ -218,12 +220,9 @@ Result<crdt::Mutation> Coordinator::mutate(const Request& request, const Dot& do
 void Coordinator::write(const Request& request, const ReplyTo& to, Instant deadline) {
   Bytes request_id;
   if (request.id && decide_by_id(request, to, deadline, request_id)) return;
-  if (!node_.store.has_room())
-    return node_.out.reply(
-        to,
-        filled(failed({Errc::full, "this node takes no writes now: its disk or its memtables are full"})));
+  if (!node_.store.has_room()) return node_.out.reply(to, filled(failed({Errc::full, kNoRoom})));
   const auto in_flight = partition_.unsettled_of(request.key);
-  if (partition_.unsettled().size() >= kUnsettledMax ||
+  if (partition_.unsettled().size() >= kUnsettledMax || node_.unsettled >= kUnsettledOfNodeMax ||
       (in_flight != nullptr && in_flight->size() >= kUnsettledOfKeyMax))
     return node_.out.reply(
         to, filled(failed({Errc::busy,
@@ -269,13 +268,15 @@ void Coordinator::write(const Request& request, const ReplyTo& to, Instant deadl
   if (merged == Merged::damaged)
     return node_.out.reply(
         to, filled(failed({Errc::unavailable, "a damaged row was found; this replica is being repaired"})));
+  if (merged == Merged::no_room)  // a failing disk takes its room away at any moment
+    return node_.out.reply(to, filled(failed({Errc::full, kNoRoom})));
   ensure(merged == Merged::merged, "a fresh delta merges");
   entered(dot, {stamp, request_id, bytes});
   wait(std::move(waiting));
 }
 
 bool Coordinator::enter(BytesView request_id, BytesView bytes) {
-  if (partition_.unsettled().size() >= kUnsettledMax) return false;
+  if (partition_.unsettled().size() >= kUnsettledMax || node_.unsettled >= kUnsettledOfNodeMax) return false;
   auto delta = crdt::decode_delta(bytes);
   if (!delta) return true;  // broken for good; the sender's log says why
   const crdt::Hlc stamp = next_stamp();

@@ -55,6 +55,7 @@ struct FrameHeader {
   bool vote = false;     // counts in R, W and epochs
   bool joining = false;  // has not settled on its start yet (rule 15)
   bool leaving = false;  // is draining: others take over
+  bool full = false;     // has had no room for writes for a while: others take over
   uint64_t wall_ms = 0;
   uint64_t cluster = 0;  // hash of what must be equal on all nodes
   storage::LogPosition synced;

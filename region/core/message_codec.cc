@@ -8,7 +8,7 @@ using crdt::encode_typed;
 
 template <typename Io>
 void fields(Io& io, FrameHeader& h) {
-  io(h.start, h.random, h.vote, h.joining, h.leaving, h.wall_ms, h.cluster, h.synced.value, h.forgot);
+  io(h.start, h.random, h.vote, h.joining, h.leaving, h.full, h.wall_ms, h.cluster, h.synced.value, h.forgot);
 }
 template <typename Io>
 void fields(Io& io, Entry& e) {

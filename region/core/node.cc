@@ -16,6 +16,7 @@ constexpr size_t kForgetASecond = 20'000;
 constexpr size_t kForgetATick = 2'000;
 // A preferred replica that comes back takes its partitions again once it has been there for a while.
 constexpr Duration kReturnAfter = Duration::seconds(3);
+constexpr Duration kFullAfter = Duration::seconds(3);
 }  // namespace
 
 Node::Node(const topology::Topology& topology, NodeNumber self, uint64_t seed, storage::Store& store,
@@ -90,6 +91,7 @@ FrameHeader Node::header() const {
   header.vote = state_.standing == Standing::vote && !state_.joining;
   header.joining = state_.joining;
   header.leaving = state_.leaving && state_.waiting == 0;
+  header.full = full_;
   header.wall_ms = state_.now.wall_ms;
   header.cluster = cluster_hash_;
   header.synced = std::min(state_.durable, state_.told_end);
@@ -149,7 +151,7 @@ bool Node::hear(Now now, const FrameHeader& header) {
     for (auto& [id, coordinator] : coordinators_) coordinator->on_peer_up(from_);
   }
   if (heard == Peers::Heard::came_up || before.vote != header.vote || before.leaving != header.leaving ||
-      before.joining != header.joining)
+      before.joining != header.joining || before.full != header.full)
     wake_all();  // others are preferred now
   return true;
 }
@@ -184,25 +186,34 @@ bool Node::fit(NodeNumber node) const {
   return peer->up && peer->vote && !peer->leaving;
 }
 
+bool Node::has_room(NodeNumber node) const {
+  return node == state_.self ? !full_ : !state_.peers.find(node)->full;
+}
+
+// Whoever has no room for writes comes behind all that have.
 std::optional<NodeNumber> Node::first_fit(const Partition& partition) const {
-  const auto first = std::find_if(partition.replicas.begin(), partition.replicas.end(),
-                                  [this](NodeNumber node) { return fit(node); });
-  if (first == partition.replicas.end()) return std::nullopt;
-  return *first;
+  std::optional<NodeNumber> without_room;
+  for (const NodeNumber node : partition.replicas) {
+    if (!fit(node)) continue;
+    if (has_room(node)) return node;
+    if (!without_room) without_room = node;
+  }
+  return without_room;
 }
 
 bool Node::preferred(const Partition& partition) const {
   if (first_fit(partition) != state_.self) return false;
   // Whoever serves is left to finish and hands over itself.
-  const NodeNumber present = partition.promised.node;
-  if (partition.promised.number == 0 || present == state_.self || !fit(present)) return true;
-  return state_.peers.find(present)->start != partition.promised.start;  // another process by now
+  const Epoch& epoch = partition.highest();
+  const NodeNumber present = epoch.node;
+  if (epoch.number == 0 || present == state_.self || !fit(present)) return true;
+  return state_.peers.find(present)->start != epoch.start;  // another process by now
 }
 
 // The first fit replica leaves a partition to the holder of the epoch that it has promised. Who has promised
 // a later one that nobody serves, or holds that epoch itself and serves no more, says so.
 void Node::report_vacant(const Partition& partition) {
-  const Epoch& epoch = partition.promised;
+  const Epoch& epoch = partition.highest();
   const auto to = first_fit(partition);
   if (epoch.number == 0 || !to || *to == state_.self) return;
   const bool served =
@@ -212,12 +223,31 @@ void Node::report_vacant(const Partition& partition) {
 
 std::optional<NodeNumber> Node::more_preferred(const Partition& partition) const {
   for (const NodeNumber replica : partition.replicas) {
-    if (replica == state_.self) return std::nullopt;
+    if (replica == state_.self) {
+      if (!full_) return std::nullopt;
+      continue;
+    }
     const Peer* peer = state_.peers.find(replica);
-    if (peer->up && peer->vote && !peer->leaving && state_.now.monotonic - peer->up_since > kReturnAfter)
-      return replica;
+    if (fit(replica) && !peer->full && state_.now.monotonic - peer->up_since > kReturnAfter) return replica;
   }
   return std::nullopt;
+}
+
+// For some seconds, not for the moment in which memtables wait for a checkpoint.
+void Node::look_for_room() {
+  const bool room = state_.store.has_room();
+  if (room)
+    room_lost_.reset();
+  else if (!room_lost_)
+    room_lost_ = state_.now.monotonic;
+  const bool full = room_lost_ && state_.now.monotonic - *room_lost_ > kFullAfter;
+  if (std::exchange(full_, full) == full) return;
+  state_.note(
+      full ? LogLevel::error : LogLevel::info,
+      full ? "there has been no room for writes for some seconds: the disk is full, or checkpoints cannot "
+             "keep up; this node reads on, and others coordinate"
+           : "there is room for writes again");
+  wake_all();
 }
 
 void Node::take_over(Partition& partition) {
@@ -339,6 +369,7 @@ void Node::handle_tick(Now now) {
   next_tick_ = now.monotonic + kTickEvery;
   for (const NodeNumber node : state_.peers.expire(now)) peer_down(node);
   state_.peers.refresh_median();
+  look_for_room();
   memory_.tick();
   if (std::exchange(standing_seen_, state_.standing) == Standing::lost && state_.standing == Standing::vote)
     acknowledge_everything();
@@ -390,7 +421,7 @@ bool Node::tick_partition(Partition& partition) {
 
 bool Node::quiet() const {
   return awake_.empty() && router_.in_work() == 0 && exchanges_.idle() && !state_.joining &&
-         state_.standing == Standing::vote && state_.damaged.empty() && !state_.leaving;
+         state_.standing == Standing::vote && state_.damaged.empty() && !state_.leaving && !full_;
 }
 
 // Ten minutes after they were made, a bounded number in each second.

@@ -110,6 +110,8 @@ class Node final : private MessageHandler {
   void take_over(Partition& partition);
   void depose(PartitionId id);
   bool fit(NodeNumber node) const;
+  bool has_room(NodeNumber node) const;
+  void look_for_room();
   std::optional<NodeNumber> first_fit(const Partition& partition) const;
   bool preferred(const Partition& partition) const;
   void report_vacant(const Partition& partition);
@@ -141,6 +143,8 @@ class Node final : private MessageHandler {
   uint64_t round_ = 0;
   Instant next_tick_, next_second_;
   std::vector<Partition*> awake_;
+  bool full_ = false;
+  std::optional<Instant> room_lost_;
   std::map<PartitionId, Instant> takeover_after_;
   uint32_t disk_start_ = 0;
   Standing disk_standing_ = Standing::unsure;

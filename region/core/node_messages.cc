@@ -39,6 +39,7 @@ void Node::on(const Append& m) {
     state_.damaged.insert(m.partition);
     return;
   }
+  partition->heard = std::max(partition->heard, m.epoch);
   if (partition->promised < m.epoch && state_.store.has_room()) partition->promise(m.epoch);
   coordinator(m.partition);  // lets go of one that is deposed now
   // A node without a vote says nothing that could be counted once it has one again (rule 16).
@@ -64,8 +65,9 @@ void Node::on(const Ack& m) {
 
 void Node::on(const Fenced& m) {
   Partition* partition = partition_of_sender(m.partition, m.promised);
-  if (partition == nullptr || m.promised <= partition->promised || !state_.store.has_room()) return;
-  partition->promise(m.promised);
+  if (partition == nullptr) return;
+  partition->heard = std::max(partition->heard, m.promised);
+  if (m.promised > partition->promised && state_.store.has_room()) partition->promise(m.promised);
   coordinator(m.partition);
 }
 
@@ -75,6 +77,7 @@ void Node::on(const Prepare& m) {
   if (partition == nullptr || state_.standing != Standing::vote) return;
   if (m.epoch < partition->promised) return state_.out.send(from_, Fenced{m.partition, partition->promised});
   if (m.epoch > partition->promised) {
+    partition->heard = std::max(partition->heard, m.epoch);
     if (!state_.store.has_room()) return;
     partition->promise(m.epoch);
     coordinator(m.partition);
@@ -238,7 +241,7 @@ void Node::on(const Refuse& m) {
 void Node::on(const Handover& m) {
   Partition* partition = partition_of_sender(m.partition, m.epoch);
   if (partition == nullptr || state_.leaving || state_.standing != Standing::vote) return;
-  if (partition->promised > m.epoch || coordinator(m.partition) != nullptr || !state_.store.has_room())
+  if (partition->highest() > m.epoch || coordinator(m.partition) != nullptr || !state_.store.has_room())
     return;
   if (partition->promised < m.epoch) partition->promise(m.epoch);  // the new one goes above it
   if (!state_.store.has_room()) return;

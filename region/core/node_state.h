@@ -86,6 +86,7 @@ struct NodeState {
   };
   std::deque<OwnEntry> own_entries;
   std::set<PartitionId> confirm_wanted;  // partitions whose reads wait for a round of confirmations
+  uint64_t unsettled = 0;                // dots of known keys, in all partitions
   uint64_t ids = 0;                      // request ids that are kept, in all partitions
   std::set<PartitionId> settled_news;  // something was settled since the streams to other regions last looked
   std::set<NodeNumber> forgot_news;    // nodes that turned out to have lost their memory

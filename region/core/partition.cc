@@ -110,6 +110,7 @@ void Partition::index(const Dot& dot, BytesView key) {
   auto& of_key = unsettled_by_key_[Bytes(key)];
   if (!of_key) of_key = std::make_shared<KeyUnsettled>();
   of_key->insert(of_key->end(), ++entered_);
+  ++node_.unsettled;
   bulk_.erase(dot);
 }
 
@@ -143,6 +144,7 @@ void Partition::erase_all(storage::Batch& batch) {
   batch.erased.push_back({crdt::partition_begin(id), crdt::partition_end(id)});
   data.reset();
   settled.clear();
+  node_.unsettled -= unsettled_.size();
   unsettled_.clear();
   unsettled_by_key_.clear();
   bulk_.clear();
@@ -184,6 +186,7 @@ void Partition::settle(const Dot& dot) {
   of_key->second->erase(at->second.number);
   if (of_key->second->empty()) unsettled_by_key_.erase(of_key);
   unsettled_.erase(at);
+  --node_.unsettled;
 }
 
 void Partition::settle(const crdt::DotSet& dots) {

@@ -3,6 +3,7 @@
 // and the epoch that was promised. Everything that enters goes through merge(), whoever brings it: a write,
 // an append, another region, a takeover, a replay.
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
@@ -38,6 +39,10 @@ class Partition {
   crdt::DotSet settled;    // part of the clock
   crdt::DotSet confirmed;  // nobody needs these as deltas any more
   Epoch promised;
+  // The highest that was heard of, and not promised where there was no room to log it. It proves nothing;
+  // this node gives way to it.
+  Epoch heard;
+  const Epoch& highest() const { return std::max(promised, heard); }
   storage::LogPosition promised_at;  // the promise is durable when the log is, up to here
   crdt::Hlc stamp;                   // the highest with which anything entered
   uint64_t lost_epoch = 0;           // see Promise

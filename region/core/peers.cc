@@ -40,13 +40,14 @@ Peers::Heard Peers::hear(Now now, NodeNumber from, const FrameHeader& header) {
     peer.synced = std::max(peer.synced, header.synced);
   }
   const bool news = !peer.up || (!same && !header.joining);
-  if (news) peer.up_since = now.monotonic;
+  if (news || (peer.full && !header.full)) peer.up_since = now.monotonic;
   peer.up = true;
   peer.linked = true;
   peer.heard = now.monotonic;
   peer.vote = header.vote;
   peer.joining = header.joining;
   peer.leaving = header.leaving;
+  peer.full = header.full;
   peer.wall_offset_ms = static_cast<int64_t>(header.wall_ms) - static_cast<int64_t>(now.wall_ms);
   return news ? Heard::came_up : Heard::ok;
 }

@@ -22,7 +22,7 @@ struct Peer {
   Instant heard{INT64_MIN / 2};
   Instant up_since{INT64_MIN / 2};
   Instant said{INT64_MIN / 2};  // when a frame last went out to it
-  bool vote = false, joining = false, leaving = false;
+  bool vote = false, joining = false, leaving = false, full = false;
   uint32_t start = 0, random = 0;        // of its last process that was heard of
   storage::LogPosition synced;           // the highest heard of, under `start`
   storage::LogPosition logged_position;  // what this node's log says of it

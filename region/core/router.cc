@@ -51,8 +51,8 @@ void Router::answer_locally(const Job& job) {
 std::optional<NodeNumber> Router::believed_coordinator(PartitionId partition, const Job& job) const {
   if (job.hinted && job.hint != node_.self && node_.peers.up(job.hint)) return job.hint;
   if (const Partition* mine = partition_(partition)) {
-    const NodeNumber promised = mine->promised.node;
-    if (mine->promised.number > 0 && promised != node_.self && node_.peers.up(promised) &&
+    const NodeNumber promised = mine->highest().node;
+    if (mine->highest().number > 0 && promised != node_.self && node_.peers.up(promised) &&
         !node_.peers.find(promised)->leaving)
       return promised;
   }

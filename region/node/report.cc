@@ -107,9 +107,9 @@ bool ready(region::Node& node) {
   region::NodeState& state = node.state();
   if (state.joining || state.leaving || state.standing != region::Standing::vote) return false;
   for (auto& [id, partition] : node.partitions()) {
-    if (partition->promised.number == 0) return false;
+    if (partition->highest().number == 0) return false;
     const region::Coordinator* here = node.peek_coordinator(id);
-    if (here != nullptr ? !here->active() : !state.peers.up(partition->promised.node)) return false;
+    if (here != nullptr ? !here->active() : !state.peers.up(partition->highest().node)) return false;
   }
   return true;
 }
@@ -229,8 +229,8 @@ std::string inspect_json(region::Node& node, BytesView key) {
   out["context"] = clock_json(found.context);
   out["clock"] = clock_json(partition->data.clock());
   out["settled"] = partition->unsettled_of(key) == nullptr && partition->unsettled_bulk().empty();
-  out["epoch"] = to_string(partition->promised);
-  out["coordinator"] = partition->promised.number > 0 ? state.name_of(partition->promised.node) : "";
+  out["epoch"] = to_string(partition->highest());
+  out["coordinator"] = partition->highest().number > 0 ? state.name_of(partition->highest().node) : "";
   return out.dump();
 }
 

@@ -36,9 +36,9 @@ void WanPort::relay(PartitionId id, NodeNumber origin, BytesView message) {
   if (node_.relayed()) return;
   const region::Partition* partition = node_.peek(id);
   const auto to_node = [&]() -> std::optional<NodeNumber> {
-    if (partition != nullptr && partition->promised.number > 0 && partition->promised.node != state.self &&
-        state.peers.up(partition->promised.node))
-      return partition->promised.node;
+    if (partition != nullptr && partition->highest().number > 0 && partition->highest().node != state.self &&
+        state.peers.up(partition->highest().node))
+      return partition->highest().node;
     for (const NodeNumber replica : state.ring().replicas(id))
       if (replica != state.self && state.peers.up(replica)) return replica;
     return std::nullopt;

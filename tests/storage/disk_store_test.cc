@@ -60,7 +60,7 @@ uint64_t write_until_full(Store& store, uint64_t n, uint64_t limit) {
   for (; n < first + limit; ++n) {
     while (!store.has_room()) {
       if (store.wants_checkpoint() && store.begin_checkpoint({})) continue;
-      const auto result = store.commit({{"r"}, {put("refused", "x")}, {}});
+      const auto result = store.commit({{"r"}, {{"refused", std::nullopt}}, {}});
       if (!result && result.error().message.find("disk") != std::string::npos) return n;
       if (const Events events = wait_events(store); events.failed) FAIL(events.failed->message);
     }
