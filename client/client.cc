@@ -59,6 +59,14 @@ std::optional<int64_t> sum_of(const Response& response) {
   return std::strtoll(response.value.c_str(), nullptr, 10);
 }
 
+Got got_of(Response& response) {
+  Got got;
+  if (response.found) got.value = std::move(response.value);
+  got.hidden = response.hidden;
+  got.stale = response.stale;
+  return got;
+}
+
 }  // namespace
 
 Client::Client(std::unique_ptr<Loop> loop, RegionId region, const Options& options)
@@ -133,15 +141,7 @@ Request Client::make(Op op, BytesView key) const {
   return request;
 }
 
-Reply<Got> Client::get(BytesView key) {
-  return reply_of<Got>(call(make(Op::get, key)), [](Response& response) {
-    Got got;
-    if (response.found) got.value = std::move(response.value);
-    got.hidden = response.hidden;
-    got.stale = response.stale;
-    return got;
-  });
-}
+Reply<Got> Client::get(BytesView key) { return reply_of<Got>(call(make(Op::get, key)), got_of); }
 
 Reply<Unit> Client::set(BytesView key, BytesView value) {
   Request request = make(Op::set, key);
@@ -189,6 +189,71 @@ Reply<std::vector<Bytes>> Client::smembers(BytesView key) {
     if (page.outcome != region::Outcome::done || cursor.empty())
       return reply_of<std::vector<Bytes>>(std::move(page), [&](Response&) { return std::move(members); });
   }
+}
+
+Reply<int64_t> Client::hset(BytesView key, const std::vector<std::pair<Bytes, Bytes>>& fields) {
+  std::vector<Bytes> args;
+  args.reserve(2 * fields.size());
+  for (const auto& [field, value] : fields) {
+    args.push_back(field);
+    args.push_back(value);
+  }
+  return count(Op::hset, key, std::move(args));
+}
+
+Reply<int64_t> Client::hdel(BytesView key, std::vector<Bytes> fields) {
+  return count(Op::hdel, key, std::move(fields));
+}
+Reply<int64_t> Client::hlen(BytesView key) { return count(Op::hlen, key, {}); }
+
+Reply<Got> Client::hget(BytesView key, BytesView field) {
+  Request request = make(Op::hget, key);
+  request.args.emplace_back(field);
+  return reply_of<Got>(call(std::move(request)), got_of);
+}
+
+Reply<std::vector<std::pair<Bytes, Bytes>>> Client::hgetall(BytesView key) {
+  using Fields = std::vector<std::pair<Bytes, Bytes>>;
+  Fields fields;
+  Bytes cursor;
+  for (;;) {
+    Request request = make(Op::hgetall, key);
+    request.args.push_back(cursor);
+    Response page = call(std::move(request));
+    for (size_t i = 0; i + 1 < page.values.size(); i += 2)
+      fields.emplace_back(std::move(page.values[i]), std::move(page.values[i + 1]));
+    cursor = std::exchange(page.value, {});
+    if (page.outcome != region::Outcome::done || cursor.empty())
+      return reply_of<Fields>(std::move(page), [&](Response&) { return std::move(fields); });
+  }
+}
+
+Reply<std::optional<int64_t>> Client::hadd(BytesView key, BytesView field, int64_t amount) {
+  Request request = make(Op::hadd, key);
+  request.args.emplace_back(field);
+  request.amount = amount;
+  return reply_of<std::optional<int64_t>>(call(std::move(request)), sum_of);
+}
+
+Reply<Siblings> Client::siblings(BytesView key) {
+  return reply_of<Siblings>(call(make(Op::siblings, key)), [](Response& response) {
+    Siblings out;
+    for (const Bytes& item : response.values) {
+      if (item.empty()) continue;
+      if (item[0] == region::kSibling) out.values.push_back(item.substr(1));
+      if (item[0] == region::kAdded) out.added = item.substr(1);
+      if (item[0] == region::kTypeBehind) out.behind.push_back(item.substr(1));
+    }
+    out.context = std::move(response.value);
+    return out;
+  });
+}
+
+Reply<Unit> Client::set(BytesView key, BytesView value, BytesView context) {
+  Request request = make(Op::set_context, key);
+  request.value = value;
+  request.args.emplace_back(context);
+  return reply_of<Unit>(call(std::move(request)), [](const Response&) { return Unit{}; });
 }
 
 RegionId Client::region() const { return region_; }

@@ -30,7 +30,7 @@ struct Options {
   std::string node;            // ask this node only; then `region` is its region
   bool wait_for_nodes = true;  // false: rejected at once when no node can be reached, not at the deadline
   bool local = false;          // the blocking reads: what one replica holds, without a quorum; may be behind
-  bool retry_unknown_writes = false;  // repeat SET, DEL, SADD, SREM whose outcome is open; see core.h
+  bool retry_unknown_writes = false;                  // repeat plain writes whose outcome is open; see core.h
   uint32_t deadline_ms = region::kDeadlineDefaultMs;  // of the blocking calls, kDeadlineMaxMs at most
   uint32_t attempt_timeout_ms = 1'000;
   uint32_t in_flight_max = 65'536;
@@ -64,6 +64,20 @@ class Client {
   Reply<std::vector<Bytes>> smembers(BytesView key);                // in the order of the rows
   Reply<bool> sismember(BytesView key, BytesView element);
   Reply<int64_t> scard(BytesView key);
+
+  // Maps, whose fields are strings.
+  Reply<int64_t> hset(BytesView key,
+                      const std::vector<std::pair<Bytes, Bytes>>& fields);  // fields that were new
+  Reply<Got> hget(BytesView key, BytesView field);
+  Reply<int64_t> hdel(BytesView key, std::vector<Bytes> fields);       // fields that were there
+  Reply<std::vector<std::pair<Bytes, Bytes>>> hgetall(BytesView key);  // in the order of the rows
+  Reply<int64_t> hlen(BytesView key);
+  Reply<std::optional<int64_t>> hadd(BytesView key, BytesView field, int64_t amount);  // as add
+
+  // The multi-value view of a string, and a set that resolves it: the context supersedes the siblings that it
+  // names; what came meanwhile stands beside the new value.
+  Reply<Siblings> siblings(BytesView key);
+  Reply<Unit> set(BytesView key, BytesView value, BytesView context);
 
   RegionId region() const;       // the home region
   uint64_t retries() const;      // attempts beyond the first of each request

@@ -156,8 +156,8 @@ void Core::end_round(Instant now, uint32_t index) {
 }
 
 bool Core::next_region(Slot& slot) {
-  const bool bound =
-      slot.target.node || slot.target.region || (slot.maybe_happened && slot.request.op == region::Op::add);
+  const bool bound = slot.target.node || slot.target.region ||
+                     (slot.maybe_happened && region::takes_request_id(slot.request.op));
   if (bound || !config_.any_region) return false;
   slot.rank = slot.rank + 1 < config_.regions.size() ? slot.rank + 1 : 0;
   slot.region = config_.regions[slot.rank];
@@ -298,7 +298,7 @@ void Core::begin_attempt(Instant now, uint32_t index) {
   if (++slot.tries > 1) ++retries_;
   request.correlation = (slot.sequence << kSlotBits) | index;
   request.deadline_ms = node_deadline_ms(slot.deadline - now);
-  if (request.op != region::Op::add) return;
+  if (!region::takes_request_id(request.op)) return;
   if (request.id && slot.maybe_happened) {
     ++request.attempt;
     return;

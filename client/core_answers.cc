@@ -73,7 +73,8 @@ void Core::handle_response(Instant now, LinkId link, Response&& response) {
   if (response.outcome == Outcome::done) {
     // Of a repeated plain write only the last attempt's answer speaks: an earlier one's would leave a later
     // attempt to overwrite whatever comes after it.
-    if (last || is_read(slot.request.op) || slot.request.op == Op::add) complete(index, std::move(response));
+    if (last || is_read(slot.request.op) || region::takes_request_id(slot.request.op))
+      complete(index, std::move(response));
     return;
   }
   if (!last || slot.state != State::sent) return;  // a later attempt is under way, and its answer counts
@@ -91,7 +92,8 @@ void Core::handle_rejected(Instant now, uint32_t index, LinkId link, Response&& 
   slot.last_error = describe(node) + ": " + response.message;
   switch (response.code) {
     case Errc::behind:
-      if (slot.request.op == Op::add && !slot.maybe_happened && slot.behinds++ < kBehindsAtOnce)
+      if (region::takes_request_id(slot.request.op) && !slot.maybe_happened &&
+          slot.behinds++ < kBehindsAtOnce)
         return route(now, index);
       return wait(now, index);
     case Errc::busy:
@@ -148,14 +150,15 @@ void Core::handle_refused_frame(Instant now, LinkId link, const Response& respon
 // ---- silence
 
 bool Core::may_repeat(const Slot& slot) const {
-  return is_read(slot.request.op) || slot.request.op == Op::add || config_.retry_unknown_writes;
+  return is_read(slot.request.op) || region::takes_request_id(slot.request.op) ||
+         config_.retry_unknown_writes;
 }
 
 // What came of the attempt is open, except that no node carries out an increment whose id has no stamp: that
 // attempt only asked for one.
 void Core::leave_open(Slot& slot) {
   const auto& id = slot.request.id;
-  if (slot.request.op == Op::add && id && id->made_ms == 0) return;
+  if (region::takes_request_id(slot.request.op) && id && id->made_ms == 0) return;
   slot.maybe_happened = true;
 }
 

@@ -13,6 +13,10 @@ constexpr bool is_read(region::Op op) {
     case region::Op::add:
     case region::Op::sadd:
     case region::Op::srem:
+    case region::Op::hset:
+    case region::Op::hdel:
+    case region::Op::hadd:
+    case region::Op::set_context:
     case region::Op::cut:
     case region::Op::heal:
       return false;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "crdt/base/bytes.h"
 #include "crdt/base/ids.h"
@@ -29,6 +30,13 @@ struct Got {
   std::optional<Bytes> value;  // nothing: there is no such key
   uint32_t hidden = 0;         // siblings behind the value
   bool stale = false;          // answered below the topology's R
+};
+
+struct Siblings {
+  std::vector<Bytes> values;   // as they were set; the first is the one that get shows
+  std::optional<Bytes> added;  // decimal: what increments add to it, while the shown value is a number
+  std::vector<Bytes> behind;   // other types that were given to the key at the same time: "set", "map"
+  Bytes context;               // names all this; opaque
 };
 
 }  // namespace atolldb::client

@@ -107,7 +107,8 @@ class Replica {
     std::vector<Bytes> elements;
     Bytes next;  // empty: that was all
   };
-  Result<Members> members(BytesView key, BytesView after, size_t limit);  // Errc::wrong_type
+  // Errc::wrong_type. No more than `limit`, nor once they have `bytes_max` together.
+  Result<Members> members(BytesView key, BytesView after, size_t limit, size_t bytes_max = 8u << 20);
   Result<bool> contains(BytesView key, BytesView element);
   // Fields of a map with what a read of each shows, in row order; at most `limit`, and no more once their
   // names and values have `bytes_max` together. Errc::wrong_type; Errc::overflow: a field's sum leaves 64
@@ -117,8 +118,17 @@ class Replica {
     Bytes next;  // empty: that was all
   };
   Result<Fields> fields(BytesView key, BytesView after, size_t limit, size_t bytes_max);
+  Result<uint64_t> count_fields(BytesView key);  // Errc::wrong_type
   // Nothing: there is no such field.
   Result<std::optional<Bytes>> field(BytesView key, BytesView field);
+  // The multi-value view of a string: every sibling, what was added on top, and the context that names them.
+  struct Siblings {
+    std::vector<Bytes> values;      // winner first, as they were set
+    std::optional<Bytes> added;     // decimal: what counts of the adds; nothing: there are none
+    bool set = false, map = false;  // values of other types that stand behind
+    NamedContext context;
+  };
+  Result<Siblings> siblings(BytesView key);  // Errc::wrong_type
   Inspection inspect(BytesView key, size_t elements_max);
 
   // -- writing: each returns the delta that the update is. `dot` is fresh, `hlc` its stamp. Sizes are checked

@@ -135,6 +135,19 @@ Result<std::optional<Bytes>> Replica::field(BytesView key, BytesView field) {
   return std::optional<Bytes>(std::move(value).value());
 }
 
+Result<uint64_t> Replica::count_fields(BytesView key) {
+  if (Status checked = check_key(key); !checked) return checked.error();
+  const At at = locate(key);
+  if (is_other(view(at, false).type(), Type::map)) return wrong_type();
+  uint64_t count = 0;
+  const auto visit = [&](BytesView, BytesView bytes) {
+    if (holds_live(bytes)) ++count;
+    return true;
+  };
+  rows_.walk(tag_begin(at.prefix, RowTag::field), key_end(at.prefix), std::cref(visit));
+  return count;
+}
+
 Result<Replica::Fields> Replica::fields(BytesView key, BytesView after, size_t limit, size_t bytes_max) {
   if (Status checked = check_key(key); !checked) return checked.error();
   if (!after.empty() && after.size() != sizeof(RowId))

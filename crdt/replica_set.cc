@@ -106,7 +106,7 @@ Result<bool> Replica::contains(BytesView key, BytesView element) {
   return row && !row->live.empty();
 }
 
-Result<Replica::Members> Replica::members(BytesView key, BytesView after, size_t limit) {
+Result<Replica::Members> Replica::members(BytesView key, BytesView after, size_t limit, size_t bytes_max) {
   if (Status checked = check_key(key); !checked) return checked.error();
   if (!after.empty() && after.size() != sizeof(RowId))
     return {Errc::invalid, "a position in a set has 16 bytes, this one " + std::to_string(after.size())};
@@ -116,14 +116,16 @@ Result<Replica::Members> Replica::members(BytesView key, BytesView after, size_t
   Bytes from = tag_begin(at.prefix, RowTag::element);
   if (!after.empty()) from.append(after).push_back('\0');
   Bytes last;
+  size_t size = 0;
   const auto visit = [&](BytesView row_key, BytesView bytes) {
     const RowName name = parse_row_key(row_key)->name;
     Row row = decode_stored(name, bytes);
     if (row.live.empty()) return true;
-    if (out.elements.size() == limit) {
+    if (out.elements.size() == limit || size >= bytes_max) {
       out.next = last;
       return false;
     }
+    size += row.subject.size();
     out.elements.push_back(std::move(row.subject));
     last.assign(name.id.data(), name.id.size());
     return true;

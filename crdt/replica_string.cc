@@ -194,6 +194,29 @@ Result<Shown> Replica::read(BytesView key) {
   return out;
 }
 
+Result<Replica::Siblings> Replica::siblings(BytesView key) {
+  if (Status checked = check_key(key); !checked) return checked.error();
+  const At at = locate(key);
+  View view = this->view(at, false);
+  Siblings out;
+  if (view.type() == Type::none) return out;
+  if (view.type() != Type::string) return wrong_type();
+  out.set = view.elements;
+  out.map = view.fields || (view.elements && any_live(at, RowTag::field));
+  const Register shown = view.string_register();
+  if (shown.totals > 0) out.added = to_decimal(shown.sum);
+  std::vector<Live>& live = view.string.row.live;
+  std::sort(live.begin(), live.end(),
+            [](const Live& a, const Live& b) { return a.hlc != b.hlc ? a.hlc > b.hlc : a.dot > b.dot; });
+  for (Live& l : live) {
+    out.context.dots.push_back({l.dot, std::nullopt, 0});
+    out.values.push_back(std::move(l.value));
+  }
+  for (const Held& total : view.totals)
+    for (const Live& l : total.row.live) out.context.dots.push_back({l.dot, l.started, l.sum});
+  return out;
+}
+
 // What a row's own context adds to the clock that the update's parts share: the kept context, and live dots
 // that a repair brought ahead of the clock.
 DotSet Replica::uncovered(const DotSet& context, const std::vector<Live>& live) const {

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "crdt/context_codec.h"
 #include "region/core/coordinator.h"
+#include "region/core/look_map.h"
 #include "region/core/request_ids.h"
 
 namespace atolldb::region {
@@ -15,8 +17,6 @@ constexpr size_t kUnsettledMax = 65'536;  // of a partition
 constexpr size_t kUnsettledOfNodeMax = 262'144;
 constexpr size_t kUnsettledOfKeyMax = 4096;
 constexpr uint64_t kIdAheadMaxMs = 24 * 3'600'000;  // a client cannot have been told a stamp that far ahead
-
-bool is_read(Op op) { return op == Op::get || op == Op::smembers || op == Op::sismember || op == Op::scard; }
 
 Response failed(const Error& error) {
   Response response;
@@ -43,7 +43,7 @@ void Coordinator::execute(const Request& request, const ReplyTo& to, Instant dea
         to, filled(failed(
                 {Errc::invalid, "r=" + std::to_string(request.r) + " w=" + std::to_string(request.w) +
                                     " was asked for, but a key has " + std::to_string(n) + " replicas"})));
-  if (is_read(request.op)) return read(request, to, deadline, look(node_, partition_, request));
+  if (reads_key(request.op)) return read(request, to, deadline, look(node_, partition_, request));
   write(request, to, deadline);
 }
 
@@ -54,7 +54,7 @@ Response look(NodeState& node, Partition& partition, const Request& request) {
       auto shown = partition.data.read(request.key);
       if (!shown)
         response = failed(shown.error());
-      else if (shown->type == crdt::Type::set)
+      else if (shown->type != crdt::Type::none && shown->type != crdt::Type::string)
         response = failed({Errc::wrong_type, kWrongType});
       else {
         response.found = shown->type == crdt::Type::string;
@@ -91,6 +91,14 @@ Response look(NodeState& node, Partition& partition, const Request& request) {
         response.number += static_cast<int64_t>(page->elements.size());
         after = std::move(page->next);
       } while (!after.empty());
+      break;
+    }
+    case Op::hget:
+    case Op::hgetall:
+    case Op::hlen:
+    case Op::siblings: {
+      auto found = look_map(partition, request);
+      response = found ? std::move(*found) : failed(found.error());
       break;
     }
     default:
@@ -212,6 +220,29 @@ Result<crdt::Mutation> Coordinator::mutate(const Request& request, const Dot& do
       return partition_.data.sadd(request.key, elements, dot, stamp);
     case Op::srem:
       return partition_.data.srem(request.key, elements, dot, stamp);
+    case Op::hset: {
+      if (elements.empty() || elements.size() % 2 != 0)
+        return {Errc::invalid,
+                "fields and values come in pairs; found " + std::to_string(elements.size()) + " arguments"};
+      std::vector<crdt::Replica::FieldValue> fields;
+      for (size_t i = 0; i < elements.size(); i += 2) fields.emplace_back(elements[i], elements[i + 1]);
+      return partition_.data.hset(request.key, fields, dot, stamp);
+    }
+    case Op::hdel:
+      return partition_.data.hdel(request.key, elements, dot, stamp);
+    case Op::hadd:
+      if (elements.size() != 1)
+        return {Errc::invalid,
+                "an increment names one field; found " + std::to_string(elements.size()) + " arguments"};
+      return partition_.data.hadd(request.key, elements[0], request.amount, dot, stamp);
+    case Op::set_context: {
+      if (elements.size() != 1)
+        return {Errc::invalid, "a set with context has one context; found " +
+                                   std::to_string(elements.size()) + " arguments"};
+      auto context = crdt::decode_context(elements[0], request.key);
+      if (!context) return context.error();
+      return partition_.data.set_with_context(request.key, request.value, *context, dot, stamp);
+    }
     default:
       return {Errc::invalid, "operation " + std::to_string(static_cast<int>(request.op)) + " is not a write"};
   }
@@ -240,7 +271,7 @@ void Coordinator::write(const Request& request, const ReplyTo& to, Instant deadl
   Response response;
   response.number = mutation->count;
   response.value = std::move(mutation->value);
-  response.found = request.op == Op::add;
+  response.found = takes_request_id(request.op);
   if (!mutation->delta) return read(request, to, deadline, std::move(response));
 
   const Bytes bytes = crdt::encode(*mutation->delta);
@@ -258,7 +289,7 @@ void Coordinator::write(const Request& request, const ReplyTo& to, Instant deadl
   if (request.w > node_.home().w) waiting.copies = request.w;
   waiting.since = node_.now.monotonic;
   waiting.deadline = deadline;
-  if (request.op != Op::set) {  // it tells more than its delta does
+  if (request.op != Op::set && request.op != Op::set_context) {  // it tells more than its delta does
     waiting.of_key = in_flight;
     waiting.up_to = partition_.last_entered();
     waiting.bulk = !partition_.unsettled_bulk().empty();
@@ -307,7 +338,7 @@ bool Coordinator::decide_by_id(const Request& request, const ReplyTo& to, Instan
     node_.out.reply(to, filled(std::move(response)));
     return true;
   };
-  if (request.op != Op::add)
+  if (!takes_request_id(request.op))
     return answer(Outcome::rejected, Errc::invalid, "only increments take a request id");
   const bool first = request.attempt <= 1;
   if (id.region != node_.region)

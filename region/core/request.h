@@ -30,13 +30,46 @@ enum class Op : uint8_t {
   sismember = 9,
   scard = 10,
   route = 11,    // who coordinates this key's partition, and under which epoch
-  inspect = 32,  // all that this node holds of the key, as JSON; never forwarded
-  status = 33,   // the node's state, as JSON
-  digest = 34,   // digests of every partition that this node holds, as JSON
-  scan = 35,     // keys that this node holds: args[0] cursor; a page of keys and the next cursor come back
-  cut = 48,      // args: region names; links from this node's region to them carry nothing until healed
-  heal = 49,     // args: region names; none = all
+  hset = 12,     // args: field, value, field, value, ...
+  hget = 13,     // args[0]: field
+  hdel = 14,     // args: fields
+  hgetall = 15,  // args[0]: cursor; a page of field, value, field, value, ... and the next cursor come back
+  hadd = 16,     // args[0]: field; amount, may be negative; takes a request id as add does
+  hlen = 17,
+  siblings = 18,     // every sibling of a string and the context that names them: see kSibling below
+  set_context = 19,  // args[0]: a context; supersedes what it names, and leaves the rest standing
+  inspect = 32,      // all that this node holds of the key, as JSON; never forwarded
+  status = 33,       // the node's state, as JSON
+  digest = 34,       // digests of every partition that this node holds, as JSON
+  scan = 35,  // keys that this node holds: args[0] cursor; a page of keys and the next cursor come back
+  cut = 48,   // args: region names; links from this node's region to them carry nothing until healed
+  heal = 49,  // args: region names; none = all
 };
+
+// Reads of a key, which R replicas or one of them can answer.
+constexpr bool reads_key(Op op) {
+  switch (op) {
+    case Op::get:
+    case Op::smembers:
+    case Op::sismember:
+    case Op::scard:
+    case Op::hget:
+    case Op::hgetall:
+    case Op::hlen:
+    case Op::siblings:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// Increments, which must count once however often they are sent.
+constexpr bool takes_request_id(Op op) { return op == Op::add || op == Op::hadd; }
+
+// What the first letter of a value of `siblings` says of the rest.
+inline constexpr char kSibling = '=';     // a value as it was set; the first is the one that GET shows
+inline constexpr char kAdded = '+';       // decimal: what counts of the adds
+inline constexpr char kTypeBehind = '?';  // "set" or "map": given to the key at the same time, and not shown
 
 // Names one increment so that a retry counts once (docs/decisions/0005-request-ids.md). It names the region,
 // the epoch that the client knew when it made it, and a nonce. `made_ms` orders ids for forgetting them.
@@ -74,11 +107,13 @@ struct Response {
   Outcome outcome = Outcome::done;
   Errc code = Errc::invalid;  // when not done
   std::string message;        // when not done: a sentence for a person
-  bool found = false;         // get, sismember: there is a value
+  bool found = false;         // get, hget, sismember, siblings: there is a value
   bool stale = false;         // answered below the topology's R
-  Bytes value;  // get, add (decimal), inspect, status, digest (JSON); smembers and scan: next cursor
-  std::vector<Bytes> values;  // smembers, scan
-  int64_t number = 0;         // del, sadd, srem: how many
+  // get, hget, add, hadd (decimal), inspect, status, digest (JSON); smembers, hgetall and scan: next cursor;
+  // siblings: the context
+  Bytes value;
+  std::vector<Bytes> values;  // smembers, hgetall, siblings, scan
+  int64_t number = 0;         // del, sadd, srem, scard, hset, hdel, hlen: how many
   uint32_t hidden = 0;        // get: siblings behind the value
   // Of the partition, where the answering node knows them: they name the next request id.
   Epoch epoch;

@@ -314,6 +314,14 @@ bool is_known(Op op) {
     case Op::sismember:
     case Op::scard:
     case Op::route:
+    case Op::hset:
+    case Op::hget:
+    case Op::hdel:
+    case Op::hgetall:
+    case Op::hadd:
+    case Op::hlen:
+    case Op::siblings:
+    case Op::set_context:
     case Op::inspect:
     case Op::status:
     case Op::digest:

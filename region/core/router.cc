@@ -7,9 +7,7 @@
 namespace atolldb::region {
 
 namespace {
-bool is_read(Op op) {
-  return op == Op::get || op == Op::smembers || op == Op::sismember || op == Op::scard || op == Op::route;
-}
+bool is_read(Op op) { return reads_key(op) || op == Op::route; }
 }  // namespace
 
 void Router::reject(const ReplyTo& to, Errc code, std::string message, NodeNumber coordinator) {
@@ -40,7 +38,7 @@ void Router::handle(const ReplyTo& to, Request&& request) {
 void Router::answer_locally(const Job& job) {
   Partition* partition = partition_(node_.topology.placement.place(job.request.key).partition);
   if (partition == nullptr) return reject(job.to, Errc::refused, "this node holds no replica of the key");
-  if (!is_read(job.request.op) || job.request.op == Op::route)
+  if (!reads_key(job.request.op))
     return reject(job.to, Errc::invalid, "only reads may ask for this node alone");
   Response response = look(node_, *partition, job.request);
   response.stale = true;

@@ -87,6 +87,31 @@ class Commands(unittest.TestCase):
         self.assertEqual(self.atoll("srem", "s", "b", "c"), (0, "1\n", ""))
         self.assertEqual(json.loads(self.atoll("smembers", "s", "--json")[1])["members"], ["a"])
 
+    def test_map(self):
+        self.assertEqual(self.atoll("hset", "m", "f", "1", "g", "x"), (0, "2\n", ""))
+        self.assertEqual(self.atoll("hset", "m", "f", "2"), (0, "0\n", ""))
+        self.assertEqual(self.atoll("hget", "m", "f"), (0, "2\n", ""))
+        self.assertEqual(self.atoll("hget", "m", "none"), (1, "(nil)\n", ""))
+        self.assertEqual(self.atoll("hgetall", "m"), (0, "f\t2\ng\tx\n", ""))
+        self.assertEqual(json.loads(self.atoll("hgetall", "m", "--json")[1])["fields"],
+                         [{"field": "f", "value": "2"}, {"field": "g", "value": "x"}])
+        self.assertEqual(self.atoll("hdel", "m", "f", "none"), (0, "1\n", ""))
+        status, out, err = self.atoll("hset", "m", "f")
+        self.assertEqual((status, out), (1, ""))
+        self.assertIn("in pairs", err)
+
+    def test_siblings_and_a_set_that_resolves_them(self):
+        self.assertEqual(self.atoll("siblings", "siblings"),
+                         (0, "shown   shown\nsibling other\nadded   5\nbehind  a set\ncontext kwE=\n", ""))
+        told = json.loads(self.atoll("siblings", "siblings", "--json")[1])
+        self.assertEqual(told["siblings"], [{"value": "shown"}, {"value": "other"}])
+        self.assertEqual((told["added"], told["behind"], told["context"]), ("5", ["set"], "kwE="))
+        self.assertEqual(self.atoll("siblings", "nothing")[0], 1)
+        self.assertEqual(self.atoll("set", "siblings", "one", "--context", "kwE="), (0, "OK\n", ""))
+        status, _, err = self.atoll("set", "siblings", "one", "--context", "kwE")
+        self.assertEqual(status, 1)
+        self.assertIn("no base64", err)
+
     def test_rejected(self):
         status, out, err = self.atoll("set", "k", "refuse me", "--json")
         self.assertEqual(status, 1)

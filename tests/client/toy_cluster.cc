@@ -68,6 +68,35 @@ class ToyStore {
       case Op::smembers:
         out.values.assign(sets_[request.key].begin(), sets_[request.key].end());
         break;
+      case Op::hset:
+        for (size_t i = 0; i + 1 < request.args.size(); i += 2)
+          out.number += maps_[request.key].insert_or_assign(request.args[i], request.args[i + 1]).second;
+        break;
+      case Op::hget:
+        out.found = maps_[request.key].contains(request.args.at(0));
+        if (out.found) out.value = maps_[request.key][request.args[0]];
+        break;
+      case Op::hdel:
+        for (const Bytes& field : request.args)
+          out.number += static_cast<int64_t>(maps_[request.key].erase(field));
+        break;
+      case Op::hgetall:
+        for (const auto& [field, value] : maps_[request.key]) {
+          out.values.push_back(field);
+          out.values.push_back(value);
+        }
+        break;
+      case Op::siblings:
+        if (request.key != "siblings") break;
+        out.found = true;
+        out.values = {"=shown", "=other", "+5", "?set"};
+        out.value = Bytes("\x93\x01", 2);
+        break;
+      case Op::set_context:
+        if (request.args.at(0) != Bytes("\x93\x01", 2))
+          return rejected(out, Errc::corrupt, "another context");
+        values_[request.key] = request.value;
+        break;
       case Op::status:
         out.value = status_of(node).dump();
         break;
@@ -160,6 +189,7 @@ class ToyStore {
   std::mutex mutex_;
   std::map<Bytes, Bytes> values_;
   std::map<Bytes, std::set<Bytes>> sets_;
+  std::map<Bytes, std::map<Bytes, Bytes>> maps_;
   std::set<std::string> different_;
 };
 

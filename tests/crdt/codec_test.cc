@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 #include <functional>
 
+#include "crdt/context_codec.h"
 #include "crdt/units_codec.h"
 #include "crdt/wire.h"
 #include "tests/crdt/site.h"
@@ -212,6 +213,31 @@ TEST_CASE("replica state: flipped or cut, refused and nothing changed", "[crdt]"
     Site other(9);
     const Bytes bytes = flipped(state);
     if (other.replica.restore(bytes)) RC_ASSERT(other.replica.encode_state() == bytes);
+  }));
+}
+
+TEST_CASE("context: flipped, cut, of another key or version, refused or another context of the same form",
+          "[crdt]") {
+  Site a(1), b(2);
+  const Mutation other = b.set("k", "1");
+  a.add("k", -5);
+  a.take(other);
+  const auto siblings = a.replica.siblings("k");
+  REQUIRE(siblings);
+  REQUIRE(siblings->values == std::vector<Bytes>{"1"});
+  REQUIRE(siblings->added == Bytes("-5"));
+  const Bytes bytes = encode_context(siblings->context, "k");
+  REQUIRE(decode_context(bytes, "l").error().code == Errc::invalid);
+  for (size_t size = 0; size < bytes.size(); ++size)
+    REQUIRE_FALSE(decode_context(BytesView(bytes).substr(0, size), "k"));
+  Bytes newer = bytes;
+  newer[1] = 2;
+  REQUIRE(decode_context(newer, "k").error().code == Errc::version);
+  REQUIRE(decode_context(Bytes(kContextBytesMax + 1, '\0'), "k").error().code == Errc::too_large);
+  REQUIRE(rc::check([&] {
+    const Bytes broken = flipped(bytes);
+    const auto context = decode_context(broken, "k");
+    if (context) RC_ASSERT(encode_context(*context, "k") == broken);
   }));
 }
 

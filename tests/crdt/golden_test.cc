@@ -11,6 +11,7 @@
 #include <functional>
 #include <map>
 
+#include "crdt/context_codec.h"
 #include "crdt/units_codec.h"
 #include "tests/crdt/site.h"
 
@@ -74,6 +75,7 @@ std::vector<Sample> samples() {
   const Mutation other = keep("set-concurrent", b.set("k", "x"));
   const Mutation add = keep("add", a.add("k", -7));
   const Mutation again = keep("add-again", a.add("k", 9));
+  const NamedContext context = a.replica.siblings("k")->context;
   b.take(again);  // ahead of the set and of the first add
   const Mutation resolve = keep("set-with-context", b.set_with_context("k", "y", a.named("k")));
   c.take(resolve);  // what it superseded has not come yet: contexts wait
@@ -111,6 +113,7 @@ std::vector<Sample> samples() {
   out.push_back({"delta", "coalesced", encode(coalesce(*set.delta, *add.delta))});
   out.push_back(
       {"delta", "coalesced-all", encode(coalesce(coalesce(*set.delta, *other.delta), *resolve.delta))});
+  out.push_back({"context", "siblings-and-a-total", encode_context(context, "k")});
   add_rows(a, "all", out);
   out.push_back({"units", "all", units_of(a)});
   out.push_back({"units", "waiting", units_of(c)});
@@ -161,6 +164,13 @@ TEST_CASE("golden bytes: of every version that is checked in, read or refused by
          const auto delta = decode_delta(b);
          if (!delta) return delta.error().code;
          CHECK(encode(*delta) == b);
+         return std::nullopt;
+       }},
+      {"context",
+       [](BytesView b) -> std::optional<Errc> {
+         const auto context = decode_context(b, "k");
+         if (!context) return context.error().code;
+         CHECK(encode_context(*context, "k") == b);
          return std::nullopt;
        }},
       {"units",

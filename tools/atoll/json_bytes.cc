@@ -29,6 +29,8 @@ size_t sequence_length(BytesView bytes) {
   return code < kLeastOfLength[length] || code > 0x10ffff || surrogate ? 0 : length;
 }
 
+constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 }  // namespace
 
 bool is_utf8(BytesView bytes) {
@@ -41,7 +43,6 @@ bool is_utf8(BytesView bytes) {
 }
 
 std::string base64(BytesView bytes) {
-  static constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string out;
   for (size_t i = 0; i < bytes.size(); i += 3) {
     uint32_t group = 0;
@@ -49,6 +50,23 @@ std::string base64(BytesView bytes) {
     for (size_t j = 0; j < 3; ++j) group = (group << 8) | (j < have ? static_cast<uint8_t>(bytes[i + j]) : 0);
     for (size_t j = 0; j < 4; ++j) out.push_back(j <= have ? kDigits[(group >> (18 - 6 * j)) & 63] : '=');
   }
+  return out;
+}
+
+std::optional<Bytes> from_base64(BytesView text) {
+  if (text.size() % 4 != 0) return std::nullopt;
+  Bytes out;
+  uint32_t group = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const size_t digit = BytesView(kDigits, 64).find(text[i]);
+    group = group << 6 | static_cast<uint32_t>(digit == BytesView::npos ? 0 : digit);
+    if (i % 4 != 3) continue;
+    for (int shift = 16; shift >= 0; shift -= 8) out.push_back(static_cast<char>(group >> shift));
+    group = 0;
+  }
+  if (text.ends_with('=')) out.pop_back();
+  if (text.ends_with("==")) out.pop_back();
+  if (base64(out) != text) return std::nullopt;
   return out;
 }
 

@@ -1,4 +1,5 @@
-// `atoll get|set|del|incr|decr|sadd|srem|smembers`: one key at a time, for a quick look and for scripts.
+// `atoll get|set|del|siblings|incr|decr|sadd|srem|smembers|hset|hget|hdel|hgetall|hincrby`: one key at a
+// time, for a quick look and for scripts.
 //
 // Exit status: 0 done; 1 rejected, or `get` of an absent key; 3 unknown: the write may or may not have
 // happened.
@@ -29,7 +30,7 @@ constexpr size_t kValueBytesMax = 16u << 20;
 struct KeyArgs {
   std::string key;
   std::vector<std::string> keys, elements;
-  std::string value;
+  std::string value, field, context;
   int64_t amount = 1;
   Whom whom;
 };
@@ -103,7 +104,43 @@ Result<Bytes> value_of(const std::string& argument) {
 int run_set(Client& client, const Globals& globals, const KeyArgs& args) {
   const Result<Bytes> value = value_of(args.value);
   if (!value) return report("set", value.error());
-  return tell("set", globals, args.key, client.set(args.key, *value), Json::object(), "OK");
+  if (args.context.empty())
+    return tell("set", globals, args.key, client.set(args.key, *value), Json::object(), "OK");
+  const std::optional<Bytes> context = from_base64(args.context);
+  if (!context)
+    return report("set", {Errc::invalid, "--context is no base64; \"atoll siblings\" prints the one to use"});
+  return tell("set", globals, args.key, client.set(args.key, *value, *context), Json::object(), "OK");
+}
+
+Json json_of_bytes(const std::vector<Bytes>& items) {
+  Json out = Json::array();
+  for (const Bytes& item : items) {
+    Json one;
+    put_bytes(one, "value", item);
+    out.push_back(one);
+  }
+  return out;
+}
+
+int run_siblings(Client& client, const Globals& globals, const KeyArgs& args) {
+  const Reply<client::Siblings> reply = client.siblings(args.key);
+  const client::Siblings& all = reply.value;
+  const bool found = !all.values.empty() || all.added;
+  if (globals.json || !reply.done()) {
+    Json more = {{"found", found}, {"siblings", json_of_bytes(all.values)}};
+    if (all.added) more["added"] = *all.added;
+    more["behind"] = all.behind;
+    more["context"] = base64(all.context);
+    const int status = tell("siblings", globals, args.key, reply, more, "");
+    return status != 0 || found ? status : kFailedStatus;
+  }
+  for (size_t i = 0; i < all.values.size(); ++i)
+    std::cout << (i == 0 ? "shown   " : "sibling ") << printable(all.values[i]) << "\n";
+  if (all.added) std::cout << "added   " << *all.added << "\n";
+  for (const Bytes& type : all.behind) std::cout << "behind  a " << type << "\n";
+  if (!found) std::cout << "(nil)\n";
+  std::cout << "context " << base64(all.context) << "\n";
+  return found ? 0 : kFailedStatus;
 }
 
 int run_del(Client& client, const Globals& globals, const KeyArgs& args) {
@@ -121,9 +158,8 @@ int run_del(Client& client, const Globals& globals, const KeyArgs& args) {
   return status;
 }
 
-int run_add(const std::string& command, Client& client, const Globals& globals, const KeyArgs& args,
-            int64_t amount) {
-  const Reply<std::optional<int64_t>> reply = client.add(args.key, amount);
+int tell_sum(const std::string& command, const Globals& globals, const KeyArgs& args,
+             const Reply<std::optional<int64_t>>& reply) {
   Json more;
   std::string text = "OK";
   if (reply.value) {
@@ -133,6 +169,45 @@ int run_add(const std::string& command, Client& client, const Globals& globals, 
     std::cerr << "note: it counted once, but its answer was lost and with it the sum of that moment\n";
   }
   return tell(command, globals, args.key, reply, more, text);
+}
+
+int run_hset(Client& client, const Globals& globals, const KeyArgs& args) {
+  if (args.elements.size() % 2 != 0)
+    return report("hset",
+                  {Errc::invalid, "found " + std::to_string(args.elements.size()) +
+                                      " arguments behind the key, expected fields and values in pairs"});
+  std::vector<std::pair<Bytes, Bytes>> fields;
+  for (size_t i = 0; i < args.elements.size(); i += 2)
+    fields.emplace_back(args.elements[i], args.elements[i + 1]);
+  const Reply<int64_t> reply = client.hset(args.key, fields);
+  return tell("hset", globals, args.key, reply, {{"added", reply.value}}, std::to_string(reply.value));
+}
+
+int run_hget(Client& client, const Globals& globals, const KeyArgs& args) {
+  const Reply<client::Got> reply = client.hget(args.key, args.field);
+  Json more = {{"found", reply.value.value.has_value()}};
+  if (reply.value.value) put_bytes(more, "value", *reply.value.value);
+  more["stale"] = reply.value.stale;
+  const int status = tell("hget", globals, args.key, reply, more, reply.value.value.value_or("(nil)"));
+  return status != 0 || reply.value.value ? status : kFailedStatus;
+}
+
+int run_hgetall(Client& client, const Globals& globals, const KeyArgs& args) {
+  auto reply = client.hgetall(args.key);
+  std::sort(reply.value.begin(), reply.value.end());
+  Json fields = Json::array();
+  for (const auto& [field, value] : reply.value) {
+    if (!globals.json) {
+      std::cout << printable(field) << "\t" << printable(value) << "\n";
+      continue;
+    }
+    Json one;
+    put_bytes(one, "field", field);
+    put_bytes(one, "value", value);
+    fields.push_back(one);
+  }
+  if (!globals.json && reply.done()) return 0;
+  return tell("hgetall", globals, args.key, reply, {{"fields", fields}}, "");
 }
 
 int run_smembers(Client& client, const Globals& globals, const KeyArgs& args) {
@@ -184,6 +259,16 @@ void register_strings(CLI::App& app, Globals& globals) {
   CLI::App& set_command = add_command(app, globals, "set", "set a key to a value", set, false, run_set);
   set_command.add_option("key", set->key, "the key")->required();
   set_command.add_option("value", set->value, "the value; - reads it from standard input")->required();
+  set_command.add_option(
+      "--context", set->context,
+      "what \"atoll siblings\" printed: supersede the siblings that it names and no others");
+
+  auto siblings = std::make_shared<KeyArgs>();
+  add_command(app, globals, "siblings",
+              "print all concurrent values of a key and the context that names them", siblings, true,
+              run_siblings)
+      .add_option("key", siblings->key, "the key")
+      ->required();
 
   auto del = std::make_shared<KeyArgs>();
   add_command(app, globals, "del", "delete keys; prints how many there were", del, false, run_del)
@@ -196,13 +281,13 @@ void register_counters(CLI::App& app, Globals& globals) {
   CLI::App& incr_command =
       add_command(app, globals, "incr", "add to a counter, exactly once; prints the sum", incr, false,
                   [](Client& client, const Globals& g, const KeyArgs& args) {
-                    return run_add("incr", client, g, args, args.amount);
+                    return tell_sum("incr", g, args, client.add(args.key, args.amount));
                   });
   auto decr = std::make_shared<KeyArgs>();
   CLI::App& decr_command =
       add_command(app, globals, "decr", "subtract from a counter, exactly once; prints the sum", decr, false,
                   [](Client& client, const Globals& g, const KeyArgs& args) {
-                    return run_add("decr", client, g, args, -args.amount);
+                    return tell_sum("decr", g, args, client.add(args.key, -args.amount));
                   });
   const auto add_amount = [](CLI::App& command, KeyArgs& args) {
     command.add_option("key", args.key, "the key")->required();
@@ -244,12 +329,60 @@ void register_sets(CLI::App& app, Globals& globals) {
       ->required();
 }
 
+void register_maps(CLI::App& app, Globals& globals) {
+  const auto add_key = [](CLI::App& command, KeyArgs& args) {
+    command.add_option("key", args.key, "the key")->required();
+  };
+  const auto add_field = [&](CLI::App& command, KeyArgs& args) {
+    add_key(command, args);
+    command.add_option("field", args.field, "the field")->required();
+  };
+  auto hset = std::make_shared<KeyArgs>();
+  CLI::App& hset_command = add_command(app, globals, "hset", "set fields of a map; prints how many were new",
+                                       hset, false, run_hset);
+  add_key(hset_command, *hset);
+  hset_command.add_option("fields", hset->elements, "field value [field value ...]")->required();
+
+  auto hget = std::make_shared<KeyArgs>();
+  add_field(add_command(app, globals, "hget", "print the value of a field", hget, true, run_hget), *hget);
+
+  auto hdel = std::make_shared<KeyArgs>();
+  CLI::App& hdel_command = add_command(
+      app, globals, "hdel", "delete fields of a map; prints how many were there", hdel, false,
+      [](Client& client, const Globals& g, const KeyArgs& args) {
+        const auto reply = client.hdel(args.key, args.elements);
+        return tell("hdel", g, args.key, reply, {{"removed", reply.value}}, std::to_string(reply.value));
+      });
+  add_key(hdel_command, *hdel);
+  hdel_command.add_option("fields", hdel->elements, "the fields")->required();
+
+  auto hgetall = std::make_shared<KeyArgs>();
+  add_key(add_command(app, globals, "hgetall", "print the fields of a map, sorted, one a line, tab between",
+                      hgetall, true, run_hgetall),
+          *hgetall);
+
+  auto hincrby = std::make_shared<KeyArgs>();
+  CLI::App& hincrby_command =
+      add_command(app, globals, "hincrby", "add to a field, exactly once; prints the sum", hincrby, false,
+                  [](Client& client, const Globals& g, const KeyArgs& args) {
+                    return tell_sum("hincrby", g, args, client.hadd(args.key, args.field, args.amount));
+                  });
+  add_field(hincrby_command, *hincrby);
+  hincrby_command
+      .add_option_function<std::string>(
+          "amount",
+          [hincrby = hincrby.get()](const std::string& text) { hincrby->amount = parse_amount(text); },
+          "how much; write -- before a negative one")
+      ->required();
+}
+
 }  // namespace
 
 void register_keys(CLI::App& app, Globals& globals) {
   register_strings(app, globals);
   register_counters(app, globals);
   register_sets(app, globals);
+  register_maps(app, globals);
 }
 
 }  // namespace atolldb::tools
