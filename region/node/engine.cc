@@ -41,6 +41,7 @@ class Engine::Impl {
         break;
       case region::Op::inspect:
         response.value = inspect_json(node, request.key);
+        note_damage(node.state().topology.placement.place(request.key).partition);
         break;
       case region::Op::scan:
         scan(request, response);
@@ -56,6 +57,11 @@ class Engine::Impl {
     }
     response.node = node.state().self;
     return true;
+  }
+
+  // A damaged row that was met here is of this partition, and not of the one that is read next.
+  void note_damage(PartitionId partition) {
+    if (node.state().rows.take_damaged()) node.state().damaged.insert(partition);
   }
 
   // Keys that show a value here, in row order, from the cursor (a row key) on.
@@ -77,6 +83,7 @@ class Engine::Impl {
         });
         if (!key) break;
         const auto shown = partition->data.read(*key);
+        note_damage(id);
         if (!shown || shown->type != crdt::Type::none) response.values.push_back(std::move(*key));
         from = std::move(behind);
       }
