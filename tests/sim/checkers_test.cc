@@ -1,0 +1,343 @@
+// Every checker passes a good history that it has something to judge of, and fails on bad ones.
+
+#include <algorithm>
+
+#include "tests/sim/digits.h"
+#include "tests/sim/story.h"
+
+using namespace atolldb;
+using namespace atolldb::sim;
+using region::Op;
+using region::Outcome;
+
+namespace {
+void passes(const Verdict& verdict) {
+  INFO((verdict.violation ? verdict.violation->what : ""));
+  CHECK_FALSE(verdict.violation);
+  CHECK(verdict.judged > 0);
+}
+void fails(const Verdict& verdict, const std::string& with) {
+  REQUIRE(verdict.violation);
+  CHECK_THAT(verdict.violation->what, Catch::Contains(with));
+}
+}  // namespace
+
+TEST_CASE("checkers: an empty history, nothing is judged and nobody says it is well", "[sim]") {
+  Story story;
+  for (const Check check : all_checks()) CHECK(check(story.evidence()).judged == 0);
+}
+
+TEST_CASE("G1: with W synced logs it passes, with one less or gone in the end it does not", "[sim]") {
+  Story story;
+  const auto u = story.set(0, "k", "a");
+  story.wrote(Op::set, u, 0, 5);
+  story.deliver_all();
+  passes(check_durable(story.evidence()));
+  story.history()[0].holders = 1;
+  fails(check_durable(story.evidence()), "with 1 synced logs");
+  story.history()[0].holders = 2;
+  Evidence gone = story.evidence();
+  gone.had[0].clear();
+  fails(check_durable(gone), "gone in the end");
+  gone.lost_regions = {0};
+  CHECK_FALSE(check_durable(gone).violation);
+  story.history()[0].update = -1;
+  fails(check_durable(story.evidence()), "no replica of its region ever logged it");
+}
+
+TEST_CASE("G2: a calm region that answers passes, one that rejects or is late does not", "[sim]") {
+  Story story;
+  story.get(0, "k", std::nullopt, 20'000, 20'010);
+  Evidence calm = story.evidence();
+  calm.calm = {{0, Instant{0}, Instant{60'000'000'000}}};
+  passes(check_available(calm));
+  story.history()[0].outcome = Outcome::rejected;
+  story.history()[0].code = Errc::unavailable;
+  fails(check_available(calm), "does not answer");
+  story.history()[0].outcome = Outcome::done;
+  story.history()[0].returned = Instant{29'000'000'000};
+  fails(check_available(calm), "does not answer");
+  story.history()[0].invoked = Instant{1'000'000'000};  // it is still settling
+  CHECK(check_available(calm).judged == 0);
+}
+
+TEST_CASE("G3: other rows under one clock, or clocks that stay apart, fail", "[sim]") {
+  Story story;
+  Evidence e = story.evidence();
+  e.equal_pairs = 1;
+  passes(check_convergent(e));
+  e.unequal = {"partition 0 has other rows"};
+  fails(check_convergent(e), "other rows");
+  e.unequal.clear();
+  e.converged = false;
+  fails(check_convergent(e), "did not become equal");
+}
+
+TEST_CASE("G4: overwritten by one who was shown it, or in the journal, passes; without a record fails",
+          "[sim]") {
+  Story story;
+  const auto a = story.set(0, "k", "a");
+  const auto b = story.set(2, "k", "b");  // unseen: a sibling
+  story.wrote(Op::set, a, 0, 5);
+  story.wrote(Op::set, b, 0, 5);
+  story.deliver_all();
+  const auto c = story.set(0, "k", "c");  // shown one of them, and journals the other
+  story.wrote(Op::set, c, 6, 9);
+  story.deliver_all();
+  passes(check_nothing_lost(story.evidence()));
+  Evidence e = story.evidence();
+  e.held["k"].journal.clear();
+  fails(check_nothing_lost(e), "lost without a record");
+  Evidence none = story.evidence();
+  none.held["k"].siblings.clear();
+  fails(check_nothing_lost(none), "nothing that the replicas have supersedes it");
+}
+
+TEST_CASE("G4: an element that vanishes without a remove fails", "[sim]") {
+  Story story;
+  story.wrote(Op::sadd, story.sadd(0, "s", "x"), 0, 5);
+  story.wrote(Op::sadd, story.sadd(0, "s", "y"), 6, 7);
+  story.deliver_all();
+  passes(check_nothing_lost(story.evidence()));
+  Evidence e = story.evidence();
+  e.held["s"].elements.erase("y");
+  e.held["s"].element_count = 1;
+  fails(check_nothing_lost(e), "nothing that the replicas have removes it");
+}
+
+TEST_CASE("G4 increments: once passes, twice under one name or a wrong sum fails", "[sim]") {
+  Story story;
+  story.wrote(Op::add, story.add(0, "c", 1, "id1"), 0, 5).amount = 1;
+  story.deliver_all();
+  passes(check_exactly_once(story.evidence()));
+  Evidence wrong = story.evidence();
+  wrong.held["c"].value = "2";
+  fails(check_exactly_once(wrong), "its updates make 1");
+  story.add(1, "c", 1, "id1");
+  story.deliver_all();
+  fails(check_exactly_once(story.evidence()), "counted twice");
+}
+
+TEST_CASE("G5: what was seen and overwritten stays so, whatever the stamps say", "[sim]") {
+  Story story;
+  const auto a = story.set(0, "k", "a");
+  story.wrote(Op::set, a, 0, 5);
+  story.deliver(a, 1);
+  const auto b = story.set(1, "k", "b");
+  story.wrote(Op::set, b, 6, 9);
+  story.get(0, "k", "b", 10, 11);
+  story.deliver_all();
+  passes(check_causality(story.evidence()));
+  Evidence e = story.evidence();
+  e.held["k"].siblings.push_back({story.facts().updates()[0].dot, "a"});
+  fails(check_causality(e), "had seen and overwritten");
+  Evidence other = story.evidence();
+  other.held["k"].value = "a";
+  fails(check_causality(other), "the winner of its updates is 'b'");
+  story.get(0, "k", "a", 12, 13);
+  fails(check_causality(story.evidence()), "overwritten before it began");
+}
+
+TEST_CASE("G6: what was removed and seen removed stays away", "[sim]") {
+  Story story;
+  const auto a = story.sadd(0, "s", "x");
+  story.wrote(Op::sadd, a, 0, 5);
+  story.deliver_all();
+  const auto r = story.srem(1, "s", "x");
+  story.wrote(Op::srem, r, 6, 9).elements = {"x"};
+  Operation& read = story.operation(Op::sismember, 0, "s", 7, 8);
+  read.elements = {"x"};
+  read.found = true;  // while the remove is under way
+  story.deliver_all();
+  CHECK_FALSE(check_no_resurrection(story.evidence()).violation);
+  Evidence e = story.evidence();
+  e.held["s"].elements["x"] = {story.facts().updates()[0].dot};
+  fails(check_no_resurrection(e), "again");
+  story.history().back().invoked = Instant{10'000'000};
+  story.history().back().returned = Instant{11'000'000};
+  fails(check_no_resurrection(story.evidence()), "had been removed before it began");
+}
+
+TEST_CASE("G6: a deleted string that is there again fails", "[sim]") {
+  Story story;
+  const auto a = story.set(0, "k", "a");
+  story.wrote(Op::set, a, 0, 5);
+  story.wrote(Op::del, story.del(0, "k"), 6, 9);
+  story.deliver_all();
+  CHECK_FALSE(check_no_resurrection(story.evidence()).violation);
+  Evidence e = story.evidence();
+  e.held["k"].siblings.push_back({story.facts().updates()[0].dot, "a"});
+  fails(check_no_resurrection(e), "had deleted");
+}
+
+TEST_CASE("G7: reads between and after writes, only those that can be", "[sim]") {
+  Story story;
+  const auto a = story.set(0, "k", "a");
+  story.wrote(Op::set, a, 0, 5);
+  story.deliver_all();
+  story.now_ms = 10;
+  const auto b = story.set(0, "k", "b");
+  story.wrote(Op::set, b, 10, 20);
+  story.deliver_all();
+  SECTION("either value while the write is under way, then the new one") {
+    story.get(0, "k", "a", 11, 12);
+    story.get(0, "k", "b", 13, 14);
+    story.get(0, "k", "b", 21, 22);
+    passes(check_linearizable(story.evidence()));
+  }
+  SECTION("a read goes back") {
+    story.get(0, "k", "b", 11, 12);
+    story.get(0, "k", "a", 13, 14);
+    fails(check_linearizable(story.evidence()), "not linearizable");
+  }
+  SECTION("a stale read after the write was answered") {
+    story.get(0, "k", "a", 21, 22);
+    fails(check_linearizable(story.evidence()), "not linearizable");
+  }
+  SECTION("nothing, though there was no delete") {
+    story.get(0, "k", std::nullopt, 21, 22);
+    fails(check_linearizable(story.evidence()), "not linearizable");
+  }
+  SECTION("before it was issued") {
+    story.get(0, "k", "b", 6, 7);
+    fails(check_linearizable(story.evidence()), "not linearizable");
+  }
+}
+
+TEST_CASE("G7: an unknown write takes effect once, late or never", "[sim]") {
+  Story story;
+  story.wrote(Op::set, story.set(0, "k", "a"), 0, 5);
+  story.now_ms = 10;
+  story.set(1, "k", "unknown");  // it has not seen 'a': nobody delivered that
+  SECTION("never") {
+    story.get(0, "k", "a", 30, 31);
+    passes(check_linearizable(story.evidence()));
+  }
+  SECTION("late") {
+    story.get(0, "k", "a", 30, 31);
+    story.get(0, "k", "unknown", 32, 33);
+    passes(check_linearizable(story.evidence()));
+  }
+  SECTION("and not taken back") {
+    story.get(0, "k", "unknown", 30, 31);
+    story.get(0, "k", "a", 32, 33);
+    fails(check_linearizable(story.evidence()), "not linearizable");
+  }
+}
+
+TEST_CASE("G7: another region's write appears in between, and an answered one that saw it supersedes it",
+          "[sim]") {
+  Story story;
+  const auto a = story.set(0, "k", "a");
+  story.wrote(Op::set, a, 0, 5);
+  const auto f = story.set(2, "k", "foreign");
+  story.now_ms = 8;
+  story.deliver(f, 0);
+  story.deliver(f, 1);
+  story.now_ms = 10;
+  story.wrote(Op::set, story.set(0, "k", "b"), 10, 12);
+  story.get(0, "k", "b", 13, 14);
+  passes(check_linearizable(story.evidence()));
+  story.get(0, "k", "foreign", 15, 16);
+  fails(check_linearizable(story.evidence()), "not linearizable");
+}
+
+TEST_CASE("G7: elements of a set, each is linearizable", "[sim]") {
+  Story story;
+  const auto a = story.sadd(0, "h", "x");
+  story.wrote(Op::sadd, a, 0, 5);
+  Operation& yes = story.operation(Op::sismember, 0, "h", 6, 7);
+  yes.elements = {"x"};
+  yes.found = true;
+  passes(check_linearizable(story.evidence()));
+  Operation& no = story.operation(Op::sismember, 0, "h", 8, 9);
+  no.elements = {"x"};
+  fails(check_linearizable(story.evidence()), "element x");
+}
+
+TEST_CASE("G7 counters: sums form one chain that agrees with real time and with what was added", "[sim]") {
+  Story story;
+  const auto add = [&](uint32_t m, int64_t from, int64_t to, const Bytes& shown) {
+    story.now_ms = from;
+    const uint32_t region = m / 2;
+    const auto u = story.add(m, "c", digit(region), "id" + std::to_string(from));
+    Operation& o = story.wrote(Op::add, u, from, to);
+    o.amount = digit(region);
+    o.shown = shown;
+  };
+  add(0, 0, 5, "1");
+  add(0, 6, 9, "2");
+  add(2, 6, 9, "512");
+  SECTION("a good one") {
+    story.get(0, "c", "2", 10, 11);
+    story.get(0, "c", "514", 12, 13);
+    passes(check_counters(story.evidence()));
+  }
+  SECTION("an answer goes back") {
+    story.get(0, "c", "514", 10, 11);
+    story.get(0, "c", "2", 12, 13);
+    fails(check_counters(story.evidence()), "behind an earlier one");
+  }
+  SECTION("an acknowledged add is missing") {
+    story.get(0, "c", "1", 12, 13);
+    fails(check_counters(story.evidence()), "behind an earlier one");
+  }
+  SECTION("more than was added") {
+    story.get(0, "c", "3", 12, 13);
+    fails(check_counters(story.evidence()), "more than was ever added");
+  }
+  SECTION("two answers that exclude each other") {
+    story.get(0, "c", "514", 10, 20);
+    story.get(0, "c", "512", 10, 20);
+    fails(check_counters(story.evidence()), "");
+  }
+}
+
+TEST_CASE("G8: a session reads its own writes and never goes back", "[sim]") {
+  Story story;
+  const auto a = story.set(0, "k", "a");
+  story.deliver_all();
+  const auto b = story.set(1, "k", "b");
+  story.wrote(Op::set, b, 6, 9);
+  story.get(0, "k", "b", 10, 11);
+  story.deliver_all();
+  passes(check_sessions(story.evidence()));
+  SECTION("to what was overwritten") {
+    story.get(0, "k", "a", 12, 13);
+    fails(check_sessions(story.evidence()), "goes back");
+  }
+  SECTION("to nothing") {
+    story.get(0, "k", std::nullopt, 12, 13);
+    fails(check_sessions(story.evidence()), "goes back");
+  }
+  CHECK(a == 0);
+}
+
+TEST_CASE("G12: a dot for two updates fails", "[sim]") {
+  Story story;
+  story.set(0, "k", "a");
+  passes(check_unique_dots(story.evidence()));
+  crdt::Site copy(static_cast<uint16_t>(raw(story.facts().updates()[0].dot.actor.node)));
+  Bytes record;
+  region::encode(region::DeltaRecord{PartitionId{0}, {}, {}, {}, crdt::encode(*copy.set("k", "other").delta)},
+                 record);
+  story.facts().committed(Instant{1}, 1, {99}, record);
+  fails(check_unique_dots(story.evidence()), "names two updates");
+}
+
+TEST_CASE("rejected: a write that was rejected and happened, or was ordered twice, fails", "[sim]") {
+  Story story;
+  Operation& never = story.operation(Op::set, 0, "k", 0, 5);
+  never.value = "never";
+  never.outcome = Outcome::rejected;
+  passes(check_rejected(story.evidence()));
+  SECTION("it happened") {
+    story.set(0, "k", "never");
+    fails(check_rejected(story.evidence()), "it happened");
+  }
+  SECTION("ordered twice") {
+    story.set(0, "k", "a");
+    story.set(0, "k", "a");
+    fails(check_rejected(story.evidence()), "ordered twice");
+  }
+}

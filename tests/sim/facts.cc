@@ -1,0 +1,264 @@
+#include "tests/sim/facts.h"
+
+#include <xxhash.h>
+
+#include <algorithm>
+
+namespace atolldb::sim {
+
+namespace {
+const std::vector<uint32_t> kNone;
+
+void classify(const crdt::Delta& delta, Update& update) {
+  bool string = false, live = false, added = false, elements = false, element_live = false;
+  for (const crdt::Part& part : delta.parts) {
+    switch (part.name.tag) {
+      case crdt::RowTag::string:
+        string = true;
+        for (const crdt::Live& l : part.live)
+          if (!l.standing) {
+            live = true;
+            update.value = l.value;
+            update.stamp = l.hlc;
+          }
+        break;
+      case crdt::RowTag::total:
+        for (const crdt::Live& l : part.live) {
+          added = true;
+          update.started = l.started;
+          update.total = l.sum;
+        }
+        break;
+      case crdt::RowTag::element:
+        elements = true;
+        update.rows.push_back(part.name.id);
+        if (!part.live.empty()) {
+          element_live = true;
+          update.elements.push_back(part.subject);
+        }
+        break;
+      default:
+        break;
+    }
+  }
+  if (string)
+    update.kind = live ? UpdateKind::set : UpdateKind::del;
+  else if (added)
+    update.kind = UpdateKind::add;
+  else if (elements)
+    update.kind = element_live ? UpdateKind::sadd : UpdateKind::srem;
+  else
+    update.kind = UpdateKind::del;
+}
+}  // namespace
+
+Facts::Facts(const topology::Topology& topology, std::vector<uint32_t> region_of, Probes& probes)
+    : topology_(topology),
+      region_of_(std::move(region_of)),
+      probes_(probes),
+      issued_(topology.placement.partitions),
+      of_partition_(topology.placement.partitions),
+      machines_(region_of_.size()) {
+  for (Machine& machine : machines_) {
+    machine.had.resize(topology.placement.partitions);
+    machine.synced.resize(topology.placement.partitions);
+  }
+}
+
+void Facts::forget(uint32_t machine) {
+  const uint64_t resets = machines_[machine].resets;
+  machines_[machine] = {};
+  machines_[machine].resets = resets;
+  machines_[machine].had.resize(topology_.placement.partitions);
+  machines_[machine].synced.resize(topology_.placement.partitions);
+}
+
+void Facts::begin(uint32_t machine, DiskFacts& disk) {
+  forget(machine);
+  machines_[machine].disk = &disk;
+  if (!disk.base.empty()) machines_[machine].had = disk.base;
+}
+
+// The records behind the last checkpoint. Where a checkpoint ended and nobody was told, none of those before
+// it is handed out any more.
+void Facts::recovered(uint32_t machine, storage::LogPosition at, BytesView record) {
+  apply({}, machine, at, record, false);
+}
+
+void Facts::recovery_ended(uint32_t machine) {
+  Machine& m = machines_[machine];
+  DiskFacts& disk = *m.disk;
+  if (disk.frozen_at && (m.pending.empty() || m.pending.front().at >= *disk.frozen_at)) {
+    for (size_t p = 0; p < disk.frozen.size(); ++p) m.had[p].join(disk.frozen[p]);
+    disk.base = disk.frozen;
+  }
+  disk.frozen_at.reset();
+  disk.frozen.clear();
+  durable(machine, {UINT64_MAX});
+  m.synced = m.had;
+}
+
+void Facts::checkpoint_began(uint32_t machine, storage::LogPosition at) {
+  DiskFacts& disk = *machines_[machine].disk;
+  disk.frozen = machines_[machine].had;
+  disk.frozen_at = at;
+  probes_.hit(Probe::checkpoint);
+}
+
+void Facts::checkpoint_done(uint32_t machine) {
+  DiskFacts& disk = *machines_[machine].disk;
+  if (!disk.frozen_at) return;
+  disk.base = std::move(disk.frozen);
+  disk.frozen.clear();
+  disk.frozen_at.reset();
+}
+
+void Facts::committed(Instant now, uint32_t machine, storage::LogPosition at, BytesView record) {
+  apply(now, machine, at, record, true);
+}
+
+uint32_t Facts::note(Instant now, uint32_t machine, const region::DeltaRecord& record, bool fresh) {
+  const uint64_t digest =
+      XXH3_64bits_withSeed(record.delta.data(), record.delta.size(), raw(record.partition));
+  const uint32_t region = region_of_[machine];
+  if (const auto known = by_digest_.find(digest); known != by_digest_.end()) {
+    Update& update = updates_[known->second];
+    if (fresh && update.entered[region] == Instant::never()) update.entered[region] = now;
+    return known->second;
+  }
+  auto delta = crdt::decode_delta(record.delta);
+  ensure(delta.has_value(), "a committed delta can be read");
+  Update update;
+  update.dot = delta->dot();
+  update.partition = record.partition;
+  update.key = delta->key;
+  classify(*delta, update);
+  if (update.kind != UpdateKind::add) {
+    update.seen = machines_[machine].had[raw(record.partition)];
+    for (const crdt::Part& part : delta->parts)
+      if (!part.extra.empty()) update.seen_ahead[part.name] = part.extra;
+  }
+  update.request_id = Bytes(record.request_id);
+  update.issued = now;
+  update.machine = machine;
+  update.region = region;
+  update.digest = digest;
+  update.entered.assign(topology_.regions.size(), Instant::never());
+  update.entered[region] = now;
+  const auto index = update.index = static_cast<uint32_t>(updates_.size());
+  const auto [at, added] = by_dot_.emplace(Name{update.partition, update.dot}, index);
+  if (!added && !twice_)
+    twice_ = "dot " + to_string(update.dot) + " of partition " + std::to_string(raw(update.partition)) +
+             " names two updates, of keys " + updates_[at->second].key + " and " + update.key;
+  by_digest_.emplace(digest, index);
+  by_key_[update.key].push_back(index);
+  issued_[raw(update.partition)].insert(update.dot);
+  of_partition_[raw(update.partition)].push_back(index);
+  updates_.push_back(std::move(update));
+  return index;
+}
+
+void Facts::apply(Instant now, uint32_t machine, storage::LogPosition at, BytesView bytes, bool fresh) {
+  auto decoded = region::decode_record(bytes);
+  ensure(decoded.has_value(), "a committed record can be read");
+  Machine& m = machines_[machine];
+  if (const auto* delta = std::get_if<region::DeltaRecord>(&*decoded)) {
+    const uint32_t index = note(now, machine, *delta, fresh);
+    const Dot dot = updates_[index].dot;
+    m.had[raw(delta->partition)].insert(dot);
+    m.pending.push_back({at, delta->partition, dot, {}, false});
+  } else if (const auto* begin = std::get_if<region::PullBeginRecord>(&*decoded)) {
+    Pull& pull = m.pulls[begin->partition];
+    pull.clock = begin->clock;
+    pull.open = true;
+  } else if (const auto* chunk_record = std::get_if<region::PullChunkRecord>(&*decoded)) {
+    chunk(now, machine, at, *chunk_record);
+  } else if (const auto* abandon = std::get_if<region::PullAbandonRecord>(&*decoded)) {
+    m.pulls[abandon->partition].open = false;
+    if (fresh) probes_.hit(Probe::exchange_abandoned);
+  } else if (const auto* reset = std::get_if<region::ResetRecord>(&*decoded)) {
+    m.had[raw(reset->partition)].clear();
+    m.pending.push_back({at, reset->partition, {}, {}, true});
+    if (fresh) ++m.resets, probes_.hit(Probe::partition_reset);
+  } else if (fresh && std::holds_alternative<region::RegainedRecord>(*decoded)) {
+    probes_.hit(Probe::memory_regained);
+  } else if (fresh && std::holds_alternative<region::ForgotRecord>(*decoded)) {
+    probes_.hit(Probe::start_forgotten);
+  }
+}
+
+// What the sender's clock claims is believed as far as somebody really issued it.
+void Facts::chunk(Instant now, uint32_t machine, storage::LogPosition at,
+                  const region::PullChunkRecord& record) {
+  Machine& m = machines_[machine];
+  Pull& pull = m.pulls[record.partition];
+  const uint32_t region = region_of_[machine];
+  if (record.last) {
+    m.had[raw(record.partition)].join(pull.clock);
+    m.pending.push_back({at, record.partition, {}, pull.clock, false});
+    pull.open = false;
+    probes_.hit(Probe::exchange_completed);
+  } else {
+    m.disk->ahead[record.partition].join(issued_[raw(record.partition)]);
+    probes_.hit(Probe::exchange_in_chunks);
+  }
+  for (const uint32_t index : of_partition_[raw(record.partition)])
+    if (updates_[index].entered[region] == Instant::never()) updates_[index].entered[region] = now;
+}
+
+void Facts::durable(uint32_t machine, storage::LogPosition below) {
+  Machine& m = machines_[machine];
+  while (!m.pending.empty() && m.pending.front().at < below) {
+    const Pending pending = std::move(m.pending.front());
+    m.pending.pop_front();
+    crdt::DotSet& synced = m.synced[raw(pending.partition)];
+    if (pending.cleared) {
+      synced.clear();
+      continue;
+    }
+    if (pending.joined) {
+      synced.join(*pending.joined);
+      continue;
+    }
+    synced.insert(pending.dot);
+    Update& update = *find(pending.partition, pending.dot);
+    if (update.region == region_of_[machine] &&
+        std::find(update.held.begin(), update.held.end(), machine) == update.held.end())
+      update.held.push_back(machine);
+  }
+}
+
+const Update* Facts::find(PartitionId partition, const Dot& dot) const {
+  const auto at = by_dot_.find({partition, dot});
+  return at == by_dot_.end() ? nullptr : &updates_[at->second];
+}
+Update* Facts::find(PartitionId partition, const Dot& dot) {
+  const auto at = by_dot_.find({partition, dot});
+  return at == by_dot_.end() ? nullptr : &updates_[at->second];
+}
+
+const std::vector<uint32_t>& Facts::of_key(const Bytes& key) const {
+  const auto at = by_key_.find(key);
+  return at == by_key_.end() ? kNone : at->second;
+}
+
+bool Facts::ahead(uint32_t machine, PartitionId partition) const {
+  const Machine& m = machines_[machine];
+  const auto pull = m.pulls.find(partition);
+  if (pull != m.pulls.end() && pull->second.open) return true;
+  const auto ahead = m.disk->ahead.find(partition);
+  return ahead != m.disk->ahead.end() && !had(machine, partition).covers(ahead->second);
+}
+
+uint32_t Facts::holders(const Update& update) const {
+  uint32_t count = 0;
+  for (uint32_t machine = 0; machine < machines_.size(); ++machine) {
+    if (region_of_[machine] != update.region) continue;
+    if (std::find(update.held.begin(), update.held.end(), machine) != update.held.end() ||
+        synced(machine, update.partition).contains(update.dot))
+      ++count;
+  }
+  return count;
+}
+
+}  // namespace atolldb::sim

@@ -1,0 +1,48 @@
+// Two simulated days of small clusters with few requests: half of it seeds that are always the same, half
+// new.
+
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <iostream>
+
+#include "tests/sim/report.h"
+
+using namespace atolldb;
+using namespace atolldb::sim;
+
+namespace {
+Scenario long_runs() {
+  Scenario out;
+  out.regions = {1, 2};
+  out.nodes = {3, 3};
+  out.partitions = {1, 3};
+  out.quorums = {{3, 2, 2}, {3, 1, 3}};
+  out.seconds = {3'600, 7'200};
+  out.operations_per_second = {1, 1};
+  out.clients_per_region = {1, 2};
+  out.fault_every_ms = {5'000, 60'000};
+  return out;
+}
+
+void run_a_day(uint64_t seed, Report& report) {
+  for (const Duration until = report.simulated() + Duration::seconds(86'400); report.simulated() < until;
+       ++seed) {
+    const Plan plan = make_plan(long_runs(), seed);
+    const RunResult result = run(plan);
+    report.add(result);
+    INFO("seed " << seed << " of tests/sim/scenarios/long.toml: " << describe(plan));
+    if (result.violation) FAIL(result.violation->property << ": " << result.violation->what);
+  }
+}
+}  // namespace
+
+TEST_CASE("simulator: two days, no guarantee is broken", "[sim]") {
+  const auto first = static_cast<uint64_t>(std::chrono::system_clock::now().time_since_epoch().count()) /
+                     1'000'000 % 1'000'000'000;
+  std::cout << "new seeds from " << first << "\n";
+  const auto began = std::chrono::steady_clock::now();
+  Report report;
+  run_a_day(1, report);
+  run_a_day(first, report);
+  std::cout << report.text(std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
+}

@@ -1,0 +1,46 @@
+#include "tests/sim/observed_store.h"
+
+#include "crdt/row_key.h"
+
+namespace atolldb::sim {
+
+Status ObservedStore::recover(const RecordVisitor& old, const RecordVisitor& apply) {
+  facts_.begin(machine_, disk_);
+  Status recovered = inner_->recover(old, [&](storage::LogPosition at, BytesView record) {
+    facts_.recovered(machine_, at, record);
+    return apply(at, record);
+  });
+  recovered_ = true;
+  if (recovered) facts_.recovery_ended(machine_);
+  return recovered;
+}
+
+Result<std::vector<storage::LogPosition>> ObservedStore::commit(storage::Batch&& batch) {
+  if (recovered_)
+    for (const auto& change : batch.rows)
+      if (const auto parts = crdt::parse_row_key(change.key);
+          parts && parts->name.tag == crdt::RowTag::journal && change.value)
+        probes_.hit(Probe::journal_row_written);
+  const std::vector<Bytes> records = batch.records;
+  auto positions = inner_->commit(std::move(batch));
+  if (positions)
+    for (size_t i = 0; i < positions->size(); ++i)
+      facts_.committed(truth_, machine_, (*positions)[i], records[i]);
+  return positions;
+}
+
+bool ObservedStore::begin_checkpoint(std::vector<storage::Batch::Change>&& meta) {
+  const storage::LogPosition at = inner_->log_end();
+  if (!inner_->begin_checkpoint(std::move(meta))) return false;
+  facts_.checkpoint_began(machine_, at);
+  return true;
+}
+
+storage::Events ObservedStore::poll() {
+  storage::Events events = inner_->poll();
+  if (!events.failed) facts_.durable(machine_, events.durable);
+  if (events.checkpoint_done) facts_.checkpoint_done(machine_);
+  return events;
+}
+
+}  // namespace atolldb::sim

@@ -1,0 +1,49 @@
+// Whole runs: some seeds that are always the same, each twice (G13), and some that nobody has run before.
+
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <cstdlib>
+#include <iostream>
+
+#include "tests/sim/report.h"
+#include "tests/sim/shrink.h"
+
+using namespace atolldb;
+using namespace atolldb::sim;
+
+namespace {
+void run_clean(uint64_t seed, bool twice) {
+  const Plan plan = make_plan({}, seed);
+  const RunResult result = run(plan);
+  INFO("seed " << seed << ": " << describe(plan));
+  if (result.violation) FAIL(result.violation->property << ": " << result.violation->what);
+  if (twice) CHECK(run(plan).trace_hash == result.trace_hash);
+}
+}  // namespace
+
+TEST_CASE("simulator: fixed seeds, no guarantee is broken and a second run is the same", "[sim]") {
+  for (uint64_t seed = 1; seed <= 25; ++seed) run_clean(seed, true);
+}
+
+TEST_CASE("simulator: seeds that nobody has run, no guarantee is broken", "[sim]") {
+  const auto first = static_cast<uint64_t>(std::chrono::system_clock::now().time_since_epoch().count()) /
+                     1'000'000 % 1'000'000'000;
+  std::cout << "new seeds " << first << ".." << first + 14 << "\n";
+  for (uint64_t seed = first; seed < first + 15; ++seed) run_clean(seed, false);
+}
+
+TEST_CASE("simulator: a broken run, is made short and fails in the same way every time", "[sim]") {
+  Scenario scenario;
+  scenario.regions = {2, 2};
+  scenario.seconds = {10, 10};
+  Plan plan = make_plan(scenario, 3);
+  plan.world.network.distance_us.assign(2,
+                                        {600'000'000, 600'000'000});  // ten minutes: nobody converges in time
+  const RunResult broken = run(plan);
+  REQUIRE(broken.violation);
+  const Shrunk shrunk = shrink(plan, *broken.violation, 12);
+  REQUIRE(shrunk.result.violation);
+  CHECK(shrunk.result.violation->property == broken.violation->property);
+  CHECK(shrunk.plan.operations.size() < plan.operations.size());
+  CHECK(describe(shrunk.plan, shrunk.result) == describe(shrunk.plan, run(shrunk.plan, {true})));
+}
