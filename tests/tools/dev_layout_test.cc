@@ -27,6 +27,16 @@ TEST_CASE("dev cluster: three regions, ports and numbers by the formula", "[tool
   CHECK(made.link(RegionId{0}, RegionId{2})->delay_ms == 40);
 }
 
+TEST_CASE("dev cluster: ports among those of outgoing connections, a warning that says how to avoid it",
+          "[tools]") {
+  DevSpec spec;
+  CHECK(port_warning(spec, 32'768).empty());
+  spec.base_port = 29'565;
+  CHECK(port_warning(spec, 32'768).find("a base port up to 29564 ") != std::string::npos);
+  spec.base_port = 29'564;
+  CHECK(port_warning(spec, 32'768).empty());
+}
+
 TEST_CASE("dev cluster: fewer and more nodes than three, N at most three and majorities", "[tools]") {
   for (const auto& [nodes, n, quorum] : {std::tuple{1u, 1u, 1u}, {2u, 2u, 2u}, {3u, 3u, 2u}, {5u, 3u, 2u}}) {
     DevSpec spec;

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -103,9 +104,18 @@ std::string next_steps(const DevCluster& cluster) {
   return text + "  commands: -t " + cluster.paths().topology();
 }
 
+// The first port that the kernel gives to outgoing connections; Linux' default where it does not say.
+uint32_t ephemeral_from() {
+  std::ifstream range("/proc/sys/net/ipv4/ip_local_port_range");
+  uint32_t first = 0;
+  return range >> first ? first : 32'768;
+}
+
 Status up(const DevOptions& options, const Globals& globals) {
   const auto asked = spec_from(options);
   if (!asked) return asked.error();
+  if (const std::string warning = port_warning(*asked, ephemeral_from()); !warning.empty())
+    std::fprintf(stderr, "atoll dev: warning: %s\n", warning.c_str());
   auto cluster = DevCluster::open_or_create(options.dir, *asked);
   if (!cluster) return cluster.error();
   if (Status same = check_same(options, *asked, *cluster); !same) return same;

@@ -52,6 +52,21 @@ topology::Node make_node(const DevSpec& spec, size_t region, uint32_t j) {
 
 }  // namespace
 
+namespace {
+size_t highest_offset(const DevSpec& spec) {
+  return kRegionPorts * (spec.regions.size() - 1) + spec.nodes + kDevClientOffset;
+}
+}  // namespace
+
+std::string port_warning(const DevSpec& spec, uint32_t ephemeral_from) {
+  const size_t highest = spec.base_port + highest_offset(spec);
+  if (highest < ephemeral_from) return {};
+  return "ports up to " + std::to_string(highest) +
+         " lie among those that the kernel gives to outgoing connections, from " +
+         std::to_string(ephemeral_from) + ": one may be taken when a node starts; a base port up to " +
+         std::to_string(ephemeral_from - 1 - highest_offset(spec)) + " keeps clear of them";
+}
+
 Status check(const DevSpec& spec) {
   if (spec.regions.empty() || spec.regions.size() > kDevRegionsMax) {
     return {Errc::invalid, "found " + std::to_string(spec.regions.size()) + " regions, expected 1 to " +
@@ -70,7 +85,7 @@ Status check(const DevSpec& spec) {
     return {Errc::invalid, "found " + std::to_string(spec.nodes) + " nodes, expected 1 to " +
                                std::to_string(kDevNodesMax) + " in each region"};
   }
-  const size_t highest = kRegionPorts * (spec.regions.size() - 1) + spec.nodes + kDevClientOffset;
+  const size_t highest = highest_offset(spec);
   if (spec.base_port < kPortMin || spec.base_port + highest > UINT16_MAX) {
     return {Errc::invalid, "found base port " + std::to_string(spec.base_port) + ", expected " +
                                std::to_string(kPortMin) + " to " + std::to_string(UINT16_MAX - highest)};

@@ -35,6 +35,9 @@ struct DevSpec {
 
 // Errc::invalid says which option is wrong and what it may be.
 Status check(const DevSpec& spec);
+// What to say where the cluster's ports lie among those that the kernel gives to outgoing connections (they
+// may be taken at any moment); empty: nothing. `ephemeral_from`: the first of those.
+std::string port_warning(const DevSpec& spec, uint32_t ephemeral_from);
 // "40ms", "0", "1s" as milliseconds, at most a minute.
 Result<uint32_t> parse_delay(std::string_view text);
 // "eu,us,ap"; check() judges the names.

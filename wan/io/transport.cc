@@ -60,7 +60,7 @@ class ZmqTransport final : public Transport {
     const topology::Node* node = nullptr;
     std::unique_ptr<PeerLink> link;
     bool up = false;
-    LogLimit invalid_log;
+    LogLimit invalid_log, oversized_log;
     LogLimit rejected_log{Duration::seconds(10)};  // while it lasts, every reconnect fails
   };
 
@@ -154,6 +154,11 @@ void ZmqTransport::log(LogLevel level, const std::string& phrase, const std::str
 
 bool ZmqTransport::send(Instant now, NodeNumber to, Bytes&& frame) {
   Peer* peer = find(to);
+  if (peer != nullptr && frame.size() > kPeerFrameBytesMax)
+    if (const auto held_back = peer->oversized_log.allow(now))
+      log(LogLevel::error, "a frame is too large to be sent",
+          "to=" + peer->node->name + " bytes=" + std::to_string(frame.size()) +
+              " at_most=" + std::to_string(kPeerFrameBytesMax) + " held_back=" + std::to_string(*held_back));
   if (peer == nullptr || frame.size() > kPeerFrameBytesMax || cut(*peer)) {
     ++stats_.dropped;
     return false;
