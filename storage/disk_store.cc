@@ -17,6 +17,18 @@ Result<uint64_t> random_number() {
   return number;
 }
 
+const char* name_of(Job job) {
+  switch (job) {
+    case Job::log:
+      return "log";
+    case Job::segments:
+      return "segments";
+    case Job::checkpoint:
+      break;
+  }
+  return "checkpoint";
+}
+
 }  // namespace
 
 Result<std::unique_ptr<DiskStore>> DiskStore::open(const DiskStoreOptions& options) {
@@ -55,7 +67,7 @@ DiskStore::~DiskStore() {
 Status DiskStore::recover(const RecordVisitor& old, const RecordVisitor& apply) {
   if (Status recovered = LoggedStore::recover(old, apply); !recovered) return recovered;
   for (const Job job : kJobs)
-    threads_[static_cast<size_t>(job)] = std::make_unique<WorkerThread>(worker(job));
+    threads_[static_cast<size_t>(job)] = std::make_unique<WorkerThread>(worker(job), name_of(job));
   for (const Job job : kJobs) thread(job).start();
   return ok();
 }

@@ -1,5 +1,7 @@
 #include "storage/worker_thread.h"
 
+#include <pthread.h>
+
 #include <chrono>
 
 namespace atolldb::storage {
@@ -15,6 +17,7 @@ Instant now() {
 
 void WorkerThread::start() {
   thread_ = std::thread([this] { run(); });
+  ::pthread_setname_np(thread_.native_handle(), name_);
 }
 
 void WorkerThread::join() {

@@ -12,7 +12,8 @@ namespace atolldb::storage {
 
 class WorkerThread {
  public:
-  explicit WorkerThread(Worker& worker) : worker_(worker) {}
+  // `name`: what tools call the thread; at most 15 characters.
+  WorkerThread(Worker& worker, const char* name) : worker_(worker), name_(name) {}
   ~WorkerThread() { join(); }
   WorkerThread(const WorkerThread&) = delete;
   WorkerThread& operator=(const WorkerThread&) = delete;
@@ -27,6 +28,7 @@ class WorkerThread {
   void run();
 
   Worker& worker_;
+  const char* const name_;
   std::atomic<bool> woken_{false};
   std::mutex mutex_;
   std::condition_variable changed_;
