@@ -73,8 +73,8 @@ class TableWriter {
     if (last != 0 && last != MDB_NOTFOUND) return last;
     for (const auto& [from, to] : changes.ranges())
       if (const int rc = erase_range(from, to); rc != 0) return rc;
-    for (const auto& [row_key, value] : changes.entries())
-      if (const int rc = value ? put(row_key, *value) : erase(row_key); rc != 0) return rc;
+    for (const auto& [row_key, erased, value] : changes)
+      if (const int rc = erased ? erase(row_key) : put(row_key, value); rc != 0) return rc;
     return 0;
   }
 

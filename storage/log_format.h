@@ -6,13 +6,20 @@
 #include <optional>
 
 #include "crdt/base/bytes.h"
-#include "storage/log_position.h"
+#include "storage/store.h"
 
 namespace atolldb::storage {
 
 inline constexpr uint32_t kLogFormatVersion = 1;
+inline constexpr size_t kRecordHeadBytes = 24;
+inline constexpr size_t kRecordAlignment = 8;
 inline constexpr size_t kSegmentHeaderBytes = 4096;       // the block that the header has to itself
 inline constexpr size_t kSegmentHeaderCopyOffset = 2048;  // in another sector, against a flipped bit
+
+// Bytes that a record of `size` bytes takes in the log: head, record, padding.
+constexpr uint64_t record_extent(size_t size) {
+  return (kRecordHeadBytes + size + kRecordAlignment - 1) / kRecordAlignment * kRecordAlignment;
+}
 
 struct SegmentHeader {
   uint64_t sequence = 0;      // counts segments as they are begun

@@ -112,19 +112,17 @@ Result<std::vector<LogPosition>> LoggedStore::commit(Batch&& batch) {
   records_ += positions.size();
   for (Batch::Range& range : batch.erased)
     active_.rows.erase_range(std::move(range.from), std::move(range.to));
-  for (Batch::Change& change : batch.rows)
-    active_.rows.change(std::move(change.key), std::move(change.value));
-  for (Batch::Change& change : batch.meta)
-    active_.meta.change(std::move(change.key), std::move(change.value));
+  for (Batch::Change& change : batch.rows) active_.rows.change(change.key, std::move(change.value));
+  for (Batch::Change& change : batch.meta) active_.meta.change(change.key, std::move(change.value));
   return positions;
 }
 
 Found LoggedStore::find(BytesView key, Bytes& value, Memtable MemtablePair::*part, Table::Part below) {
-  const std::optional<Bytes>* entry = (active_.*part).find(key);
+  auto entry = (active_.*part).find(key);
   if (!entry && frozen_) entry = ((*frozen_).*part).find(key);
   if (!entry) return table_->get(below, key, value);
-  if (!*entry) return Found::no;
-  value = **entry;
+  if (entry->erased) return Found::no;
+  value.assign(entry->value);
   return Found::yes;
 }
 
@@ -168,7 +166,7 @@ bool LoggedStore::wants_checkpoint() const {
 
 bool LoggedStore::begin_checkpoint(std::vector<Batch::Change>&& meta) {
   if (frozen_ || failed()) return false;
-  for (Batch::Change& change : meta) active_.meta.change(std::move(change.key), std::move(change.value));
+  for (Batch::Change& change : meta) active_.meta.change(change.key, std::move(change.value));
   frozen_ = std::make_shared<MemtablePair>(std::exchange(active_, {}));
   frozen_at_ = log_->end();
   checkpointer_->freeze(frozen_, frozen_at_);

@@ -14,10 +14,8 @@ bool merged_walk(const Memtable& active, const Memtable* frozen, Base& base, Byt
                  const Store::RowVisitor& visit) {
   static const Memtable kNothing;
   const Memtable& middle = frozen ? *frozen : kNothing;
-  auto a = active.entries().lower_bound(from);
-  auto f = middle.entries().lower_bound(from);
-  const auto a_end = active.entries().end();
-  const auto f_end = middle.entries().end();
+  auto a = active.lower_bound(from);
+  auto f = middle.lower_bound(from);
   bool undamaged = true;
   // What an erased range hides is passed over, and not read: it may be damaged.
   const auto show_base = [&] {
@@ -29,31 +27,31 @@ bool merged_walk(const Memtable& active, const Memtable* frozen, Base& base, Byt
     }
   };
   const auto show_frozen = [&] {
-    while (f != f_end) {
-      const Bytes* until = active.erased_until(f->first);
+    while (f != middle.end()) {
+      const Bytes* until = active.erased_until(f.key());
       if (!until) return;
-      f = middle.entries().lower_bound(*until);
+      f = middle.lower_bound(*until);
     }
   };
   base.seek(from);
   show_base();
   show_frozen();
   for (;;) {
-    const bool has_a = a != a_end && BytesView(a->first) < to;
-    const bool has_f = f != f_end && BytesView(f->first) < to;
+    const bool has_a = a != active.end() && a.key() < to;
+    const bool has_f = f != middle.end() && f.key() < to;
     const bool has_b = base.valid() && base.key() < to;
     if (!has_a && !has_f && !has_b) return undamaged;
 
-    BytesView least = has_a ? BytesView(a->first) : has_f ? BytesView(f->first) : base.key();
-    if (has_f && BytesView(f->first) < least) least = f->first;
+    BytesView least = has_a ? a.key() : has_f ? f.key() : base.key();
+    if (has_f && f.key() < least) least = f.key();
     if (has_b && base.key() < least) least = base.key();
-    const bool at_a = has_a && a->first == least;
-    const bool at_f = has_f && f->first == least;
+    const bool at_a = has_a && a.key() == least;
+    const bool at_f = has_f && f.key() == least;
     const bool at_b = has_b && base.key() == least;
 
     if (at_a || at_f) {
-      const std::optional<Bytes>& value = at_a ? a->second : f->second;
-      if (value && !visit(least, *value)) return undamaged;
+      const Memtable::Entry entry = at_a ? *a : *f;
+      if (!entry.erased && !visit(least, entry.value)) return undamaged;
     } else {
       BytesView value;
       const Found found = base.read(value);

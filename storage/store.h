@@ -1,7 +1,7 @@
 #pragma once
 // The one door to a node's disk: commit a batch and hear when it is durable; read a row; walk a range; read
-// the log from a position. Two stores stand behind it: DiskStore (log, memtable, checkpoints into LMDB) and
-// MemoryStore (its twin, which loses at a crash what was not synced).
+// the log from a position. LoggedStore stands behind it: log, memtables and checkpoints, over files and LMDB
+// in the daemon (DiskStore), over a virtual disk in tests and the simulator (VirtualStore).
 //
 // Contract
 // - One thread, the protocol loop, calls everything here. Log writer and checkpointer are the store's own
@@ -125,7 +125,7 @@ class Store {
 
   virtual Events poll() = 0;
   virtual int event_fd()
-      const = 0;  // readable when poll() has news; -1 where there are no threads (MemoryStore)
+      const = 0;  // readable when poll() has news; -1 where there are no threads (VirtualStore)
   virtual Usage usage() const = 0;
 };
 

@@ -373,8 +373,8 @@ Table::Written VirtualTable::write(const MemtablePair& changes, LogPosition posi
   }
   uint64_t more = 0;
   for (const Memtable* table : {&changes.rows, &changes.meta})
-    for (const auto& [key, value] : table->entries())
-      if (value) more += row_bytes(key.size(), value->size());
+    for (const auto& [key, erased, value] : *table)
+      if (!erased) more += row_bytes(key.size(), value.size());
   // As LMDB's pages: what is replaced is free only afterwards.
   if (disk_.table_bytes_ + more > map_bytes_) return Written::needs_growth;
   if (!disk_.has_space(more)) return Written::disk_full;
@@ -384,15 +384,15 @@ Table::Written VirtualTable::write(const MemtablePair& changes, LogPosition posi
       for (auto at = rows.lower_bound(from); at != end; at = rows.erase(at))
         disk_.table_bytes_ -= row_bytes(at->first.size(), at->second.value.size());
     }
-    for (const auto& [key, value] : table.entries()) {
+    for (const auto& [key, erased, value] : table) {
       const auto at = rows.lower_bound(key);
       const bool held = at != rows.end() && at->first == key;
       if (held) disk_.table_bytes_ -= row_bytes(key.size(), at->second.value.size());
-      if (value) disk_.table_bytes_ += row_bytes(key.size(), value->size());
-      if (value && held)
-        at->second = {*value, false};
-      else if (value)
-        rows.emplace_hint(at, key, VirtualDisk::Row{*value, false});
+      if (!erased) disk_.table_bytes_ += row_bytes(key.size(), value.size());
+      if (!erased && held)
+        at->second = {Bytes(value), false};
+      else if (!erased)
+        rows.emplace_hint(at, key, VirtualDisk::Row{Bytes(value), false});
       else if (held)
         rows.erase(at);
     }

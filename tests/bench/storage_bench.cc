@@ -20,7 +20,7 @@
 
 #include "crdt/base/prng.h"
 #include "storage/disk_store.h"
-#include "storage/log_position.h"
+#include "storage/log_format.h"
 
 using namespace atolldb;
 using namespace atolldb::storage;

@@ -12,7 +12,7 @@ using namespace atolldb::storage::testing;
 
 namespace {
 
-#define EACH_STORE GENERATE(std::string("memory"), std::string("virtual"), std::string("disk"))
+#define EACH_STORE GENERATE(std::string("virtual"), std::string("disk"))
 
 std::string str(const Bytes& b) { return b; }
 

@@ -13,24 +13,6 @@
 namespace atolldb::storage::testing {
 namespace {
 
-class MemoryHarness : public Harness {
- public:
-  explicit MemoryHarness(const MemoryStoreOptions& options) : options_(options) { start(); }
-  Store& store() override { return *store_; }
-  void stop() override { store_.reset(); }
-  void start() override { store_ = std::make_unique<MemoryStore>(disk_, options_); }
-  void reopen() override {
-    stop();
-    start();
-  }
-  bool damage_row(BytesView row_key) override { return disk_.damage_row(row_key); }
-
- private:
-  MemoryStoreOptions options_;
-  MemoryDisk disk_;
-  std::unique_ptr<MemoryStore> store_;
-};
-
 class VirtualHarness : public Harness {
  public:
   explicit VirtualHarness(const VirtualStoreOptions& options) : options_(options) { start(); }
@@ -157,19 +139,13 @@ std::unique_ptr<Harness> make_harness(const std::string& kind, size_t memtable_b
     options.log_bytes_max = log_bytes_max;
     return std::make_unique<DiskHarness>(options);
   }
-  if (kind == "virtual") {
-    VirtualStoreOptions options;
-    options.memtable_bytes = memtable_bytes;
-    options.log_bytes_max = log_bytes_max;
-    options.log_segment_bytes = 64u << 10;
-    options.automatic = true;
-    return std::make_unique<VirtualHarness>(options);
-  }
-  REQUIRE(kind == "memory");
-  MemoryStoreOptions options;
+  REQUIRE(kind == "virtual");
+  VirtualStoreOptions options;
   options.memtable_bytes = memtable_bytes;
   options.log_bytes_max = log_bytes_max;
-  return std::make_unique<MemoryHarness>(options);
+  options.log_segment_bytes = 64u << 10;
+  options.automatic = true;
+  return std::make_unique<VirtualHarness>(options);
 }
 
 Batch::Change put(Bytes key, Bytes value) { return {std::move(key), std::move(value)}; }

@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "storage/memory_store.h"
 #include "storage/store.h"
 
 namespace atolldb::storage::testing {
@@ -49,7 +48,7 @@ void write_whole(const std::string& path, const std::string& bytes);
 // Flips a bit in the bytes some way behind every place where `marker` stands. False: it stands nowhere.
 bool flip_byte_behind(const std::string& path, BytesView marker);
 
-// "memory", "virtual" or "disk".
+// "virtual" or "disk".
 std::unique_ptr<Harness> make_harness(const std::string& kind, size_t memtable_bytes = 8u << 20,
                                       uint64_t log_bytes_max = 1u << 30);
 
