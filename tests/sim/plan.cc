@@ -263,6 +263,8 @@ std::vector<FaultKind> draw_kinds(const Scenario& scenario, const WorldOptions& 
     const bool regional =
         kind == FaultKind::cut_regions || kind == FaultKind::isolate_region || kind == FaultKind::lose_region;
     if (regional && world.regions < 2) continue;
+    if (std::find(scenario.without.begin(), scenario.without.end(), name_of(kind)) != scenario.without.end())
+      continue;
     if (!scenario.faults.empty()) {
       if (std::find(scenario.faults.begin(), scenario.faults.end(), name_of(kind)) != scenario.faults.end())
         out.push_back(kind);

@@ -55,7 +55,8 @@ struct Scenario {
   // [[load]]; none: each kind, some of them in each run
   std::vector<Load> loads;
   // [faults]
-  std::vector<std::string> faults;  // kinds; none: all, some of them in each run
+  std::vector<std::string> faults;   // kinds; none: all, some of them in each run
+  std::vector<std::string> without;  // kinds that are not drawn; for tests
   Span fault_every_ms{300, 5000};
   bool no_faults = false;
 };
