@@ -3,6 +3,7 @@
 // (docs/hazards.md, 7). Tokens count upwards in their process; the newest are kept one by one, and what is
 // older than all of them counts as taken.
 
+#include <cstddef>
 #include <cstdint>
 #include <set>
 
