@@ -17,6 +17,7 @@
 
 namespace atolldb::region {
 
+inline constexpr const char* kBeingRepaired = "a damaged row was found; this replica is being repaired";
 inline constexpr const char* kWrongType = "Operation against a key holding the wrong kind of value";
 
 // What one replica's rows answer to a read, with nothing said about quorums. A damaged row is noted in the

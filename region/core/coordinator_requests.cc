@@ -104,10 +104,7 @@ Response look(NodeState& node, Partition& partition, const Request& request) {
     default:
       break;
   }
-  if (node.rows.take_damaged()) {
-    node.damaged.insert(partition.id);
-    return failed({Errc::unavailable, "a damaged row was found; this replica is being repaired"});
-  }
+  if (node.damaged.contains(partition.id)) return failed({Errc::unavailable, kBeingRepaired});
   return response;
 }
 
@@ -261,11 +258,8 @@ void Coordinator::write(const Request& request, const ReplyTo& to, Instant deadl
   const Dot dot{node_.actor(), partition_.data.clock().last_of(node_.actor()) + 1};
   const crdt::Hlc stamp = next_stamp();
   auto mutation = mutate(request, dot, stamp);
-  if (node_.rows.take_damaged()) {
-    node_.damaged.insert(partition_.id);
-    return node_.out.reply(
-        to, filled(failed({Errc::unavailable, "a damaged row was found; this replica is being repaired"})));
-  }
+  if (node_.damaged.contains(partition_.id))
+    return node_.out.reply(to, filled(failed({Errc::unavailable, kBeingRepaired})));
   // An answer that writes nothing tells what the row is: a read.
   if (!mutation) return read(request, to, deadline, failed(mutation.error()));
   Response response;
@@ -297,8 +291,7 @@ void Coordinator::write(const Request& request, const ReplyTo& to, Instant deadl
   waiting.own = dot;
   const Merged merged = partition_.merge(epoch_, stamp, request_id, *mutation->delta, bytes);
   if (merged == Merged::damaged)
-    return node_.out.reply(
-        to, filled(failed({Errc::unavailable, "a damaged row was found; this replica is being repaired"})));
+    return node_.out.reply(to, filled(failed({Errc::unavailable, kBeingRepaired})));
   if (merged == Merged::no_room)  // a failing disk takes its room away at any moment
     return node_.out.reply(to, filled(failed({Errc::full, kNoRoom})));
   ensure(merged == Merged::merged, "a fresh delta merges");

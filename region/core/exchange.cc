@@ -121,7 +121,6 @@ void Exchanges::on_chunk(NodeNumber from, const Chunk& chunk) {
     partition.promise(chunk.promised, std::move(batch));
   else
     node_.commit(std::move(batch));
-  if (node_.rows.take_damaged()) node_.damaged.insert(chunk.partition);
   if (finished) {
     const bool lost = running.lost;
     pulls_.erase(at);
@@ -220,10 +219,7 @@ void Exchanges::on_pull(NodeNumber from, const Pull& pull) {
   } else {
     const uint64_t number = serving->first & ((uint64_t{1} << 40) - 1);
     rows = partition->data.scan(number, pull.cursor.substr(1), kChunkBytes);
-    if (node_.rows.take_damaged()) {
-      node_.damaged.insert(pull.partition);
-      return;
-    }
+    if (node_.damaged.contains(pull.partition)) return;
     out.units = rows.units;
     if (!rows.next.empty()) next = kRows + rows.next;
     out.last = serving->second.done = rows.next.empty();

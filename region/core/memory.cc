@@ -96,7 +96,8 @@ void Memory::join(storage::Batch&& batch) {
   node_.commit(std::move(batch));
   node_.logged_start = node_.start;
   node_.logged_standing = standing;
-  node_.out.run_when(node_.store.log_end(), [this, standing] {
+  node_.out.run_when(node_.store.log_end(), [this, standing, start = node_.start] {
+    if (start != node_.start) return;  // memory was lost again
     node_.joining = false;
     node_.standing = standing;
     node_.note(LogLevel::info,

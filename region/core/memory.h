@@ -35,6 +35,8 @@ class Memory {
   // A damaged row: the node begins a new start without memory, in the running process. Commits `batch`, which
   // has what was forgotten.
   void lose(storage::Batch&& batch);
+  // This process's start has been logged.
+  bool joined() const { return joined_; }
   // Somebody else holds the partition.
   bool can_regain(const Partition& partition) const { return !witnesses(partition).empty(); }
   void tick();

@@ -304,7 +304,7 @@ void Node::flush_confirmations() {
 void Node::check_news() {
   for (const NodeNumber node : std::exchange(state_.forgot_news, {}))
     for (auto& [id, coordinator] : coordinators_) coordinator->on_forgot(node);
-  if (!state_.damaged.empty()) recover_from_damage();
+  if (!state_.damaged.empty() && memory_.joined()) recover_from_damage();
 }
 
 // A damaged row counts as lost memory (docs/hazards.md, 30 and 38): its partition begins again with an empty

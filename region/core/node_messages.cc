@@ -35,10 +35,7 @@ void Node::on(const Append& m) {
     if (merged == Merged::not_ready || merged == Merged::no_room) break;
     dots.insert(delta->dot());
   }
-  if (state_.rows.take_damaged()) {
-    state_.damaged.insert(m.partition);
-    return;
-  }
+  if (state_.damaged.contains(m.partition)) return;
   partition->heard = std::max(partition->heard, m.epoch);
   if (partition->promised < m.epoch && state_.store.has_room()) partition->promise(m.epoch);
   coordinator(m.partition);  // lets go of one that is deposed now
@@ -146,7 +143,6 @@ void Node::on(const Late& m) {
     if (merged == Merged::merged && coordinator != nullptr)
       state_.own_entries.push_back({state_.store.log_end(), m.partition, delta->dot()});
   }
-  if (state_.rows.take_damaged()) state_.damaged.insert(m.partition);
   if (coordinator != nullptr) coordinator->on_caught_up();
 }
 

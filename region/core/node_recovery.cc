@@ -77,8 +77,9 @@ Status Node::recover(Now now) {
   state_.durable = state_.told_end = state_.store.log_end();
   state_.logged_start = disk_start_;
   state_.logged_standing = disk_standing_;
+  // What replay found damaged begins again once this start has joined (check_news).
   memory_.begin(disk_start_, state_.store.log_end(),
-                disk_standing_ == Standing::lost || state_.store.log_damaged());
+                disk_standing_ == Standing::lost || state_.store.log_damaged() || !state_.damaged.empty());
   if (!abandoned.empty()) state_.commit(std::move(abandoned));  // behind what the disk is judged by
   return ok();
 }

@@ -51,7 +51,7 @@ struct NodeState {
         log(log_in),
         prng(seed),
         peers(topology_in, self_in),
-        rows(store_in) {
+        rows(store_in, damaged) {
     for (const topology::Region& r : topology_in.regions) rings.emplace_back(topology_in, r.id);
   }
 
@@ -75,6 +75,7 @@ struct NodeState {
   std::optional<std::string> fatal;  // the node must stop
   crdt::HybridClock hlc;
   Peers peers;
+  std::set<PartitionId> damaged;  // a damaged row was met: they begin again (docs/hazards.md, 30 and 38)
   StoreRows rows;
   Outgoing out;
 
@@ -90,7 +91,6 @@ struct NodeState {
   uint64_t ids = 0;                      // request ids that are kept, in all partitions
   std::set<PartitionId> settled_news;  // something was settled since the streams to other regions last looked
   std::set<NodeNumber> forgot_news;    // nodes that turned out to have lost their memory
-  std::set<PartitionId> damaged;       // a damaged row was met: they begin again (docs/hazards.md, 30 and 38)
   // Processes of other nodes that have joined, by their random, and when they were last heard: a second one
   // is refused.
   std::map<NodeNumber, std::pair<uint32_t, Instant>> twins;

@@ -56,10 +56,7 @@ Merged Partition::merge(const Epoch& epoch, crdt::Hlc entry_stamp, BytesView req
   promised = std::max(promised, epoch);
   stamp = std::max(stamp, entry_stamp);
   apply(delta, request_id, batch);
-  if (node_.rows.take_damaged()) {
-    node_.damaged.insert(id);  // it begins again: nothing of this is committed
-    return Merged::damaged;
-  }
+  if (node_.damaged.contains(id)) return Merged::damaged;  // it begins again: nothing of this is committed
   const storage::LogPosition at = node_.commit(std::move(batch));
   if (promises) promised_at = node_.store.log_end();
   outbox.add({delta.dot(), entry_stamp, at, bytes, 0});

@@ -40,6 +40,11 @@ void Router::answer_locally(const Job& job) {
   if (partition == nullptr) return reject(job.to, Errc::refused, "this node holds no replica of the key");
   if (!reads_key(job.request.op))
     return reject(job.to, Errc::invalid, "only reads may ask for this node alone");
+  if (node_.standing != Standing::vote)  // it has no vote in R, and this would be R=1
+    return reject(job.to, Errc::unavailable,
+                  node_.standing == Standing::lost
+                      ? "this node has lost its memory, and gets it back from others now"
+                      : "this node is starting, and does not know yet whether its disk is its latest");
   Response response = look(node_, *partition, job.request);
   response.stale = true;
   response.node = node_.self;

@@ -1,6 +1,18 @@
 #include "region/core/store_rows.h"
 
+#include "crdt/base/ensure.h"
+
 namespace atolldb::region {
+namespace {
+
+// Of a row, or of a walk, which never leaves its partition.
+PartitionId partition_of(BytesView row_key) {
+  ensure(row_key.size() >= 2, "row keys begin with their partition");
+  return PartitionId{static_cast<uint16_t>(static_cast<unsigned char>(row_key[0]) << 8 |
+                                           static_cast<unsigned char>(row_key[1]))};
+}
+
+}  // namespace
 
 bool StoreRows::get(BytesView row_key, Bytes& row) {
   if (!pending_.empty()) {
@@ -10,7 +22,7 @@ bool StoreRows::get(BytesView row_key, Bytes& row) {
     }
   }
   const storage::Found found = store_.get(row_key, row);
-  if (found == storage::Found::damaged) damaged_ = true;
+  if (found == storage::Found::damaged) damaged_.insert(partition_of(row_key));
   return found == storage::Found::yes;
 }
 
@@ -32,7 +44,7 @@ void StoreRows::erase(BytesView row_key) {
 
 void StoreRows::walk(BytesView from, BytesView to, const std::function<bool(BytesView, BytesView)>& visit) {
   if (pending_.empty()) {
-    if (!store_.walk(from, to, visit)) damaged_ = true;
+    if (!store_.walk(from, to, visit)) damaged_.insert(partition_of(from));
     return;
   }
   auto at = pending_.lower_bound(from);
@@ -52,7 +64,7 @@ void StoreRows::walk(BytesView from, BytesView to, const std::function<bool(Byte
     }
     return going;
   });
-  if (!intact) damaged_ = true;
+  if (!intact) damaged_.insert(partition_of(from));
   pending_before(to);
 }
 

@@ -4,7 +4,9 @@
 
 #include <map>
 #include <optional>
+#include <set>
 
+#include "crdt/base/ids.h"
 #include "crdt/rows.h"
 #include "storage/store.h"
 
@@ -12,7 +14,8 @@ namespace atolldb::region {
 
 class StoreRows final : public crdt::Rows {
  public:
-  explicit StoreRows(storage::Store& store) : store_(store) {}
+  // `damaged`: where the partitions of damaged rows that are met go.
+  StoreRows(storage::Store& store, std::set<PartitionId>& damaged) : store_(store), damaged_(damaged) {}
 
   bool get(BytesView row_key, Bytes& row) override;
   void put(BytesView row_key, Bytes&& row) override;
@@ -21,13 +24,11 @@ class StoreRows final : public crdt::Rows {
 
   // Moves what was gathered into the batch.
   void drain(storage::Batch& batch);
-  // A damaged row was met since the last call.
-  bool take_damaged() { return std::exchange(damaged_, false); }
 
  private:
   storage::Store& store_;
   std::map<Bytes, std::optional<Bytes>, std::less<>> pending_;
-  bool damaged_ = false;
+  std::set<PartitionId>& damaged_;
 };
 
 }  // namespace atolldb::region

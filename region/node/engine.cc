@@ -41,10 +41,11 @@ class Engine::Impl {
         break;
       case region::Op::inspect:
         response.value = inspect_json(node, request.key);
-        note_damage(node.state().topology.placement.place(request.key).partition);
+        refuse_if_damaged(response);
         break;
       case region::Op::scan:
         scan(request, response);
+        refuse_if_damaged(response);
         break;
       case region::Op::cut:
         set_cut(request, true, response);
@@ -59,9 +60,13 @@ class Engine::Impl {
     return true;
   }
 
-  // A damaged row that was met here is of this partition, and not of the one that is read next.
-  void note_damage(PartitionId partition) {
-    if (node.state().rows.take_damaged()) node.state().damaged.insert(partition);
+  // What was met of a damaged row is not to be told, and neither is what lies beside it.
+  void refuse_if_damaged(region::Response& response) {
+    if (node.state().damaged.empty()) return;
+    response = {};
+    response.outcome = region::Outcome::rejected;
+    response.code = Errc::unavailable;
+    response.message = region::kBeingRepaired;
   }
 
   // Keys that show a value here, in row order, from the cursor (a row key) on.
@@ -83,7 +88,6 @@ class Engine::Impl {
         });
         if (!key) break;
         const auto shown = partition->data.read(*key);
-        note_damage(id);
         if (!shown || shown->type != crdt::Type::none) response.values.push_back(std::move(*key));
         from = std::move(behind);
       }
