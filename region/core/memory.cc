@@ -117,6 +117,11 @@ void Memory::lose(storage::Batch&& batch) {
   join(std::move(batch));
 }
 
+void Memory::fetch_again(const std::set<PartitionId>& partitions, storage::Batch&& batch) {
+  for (const PartitionId partition : partitions) exchanged_.erase(partition);
+  node_.commit(std::move(batch));
+}
+
 std::vector<NodeNumber> Memory::witnesses(const Partition& partition) const {
   std::vector<NodeNumber> out;
   for (const NodeNumber replica : partition.replicas)
@@ -200,7 +205,7 @@ void Memory::regain() {
     want(witnesses(*partition), !last_resort);
     if (last_resort) want(far_witnesses(*partition), true);
   }
-  if (!all || regaining_done_) return;
+  if (!all || regaining_done_ || !node_.damaged.empty()) return;
   regaining_done_ = true;
   RegainedRecord regained;
   regained.ids_forgotten_ms = ids_forgotten_ms;
@@ -215,7 +220,8 @@ void Memory::regain() {
   batch.records.push_back(to_bytes(StandingRecord{static_cast<uint8_t>(Standing::vote)}));
   node_.commit(std::move(batch));
   node_.logged_standing = Standing::vote;
-  node_.out.run_when(node_.store.log_end(), [this] {
+  node_.out.run_when(node_.store.log_end(), [this, start = node_.start] {
+    if (start != node_.start) return;  // memory was lost again
     lost_ = false;
     node_.standing = Standing::vote;
     node_.note(LogLevel::info, "memory regained start=" + std::to_string(node_.start));

@@ -35,6 +35,10 @@ class Memory {
   // A damaged row: the node begins a new start without memory, in the running process. Commits `batch`, which
   // has what was forgotten.
   void lose(storage::Batch&& batch);
+  // It has no vote and what has been fetched does not give it back yet.
+  bool regaining() const { return node_.standing == Standing::lost && !regaining_done_; }
+  // Damaged rows while it is: what has been fetched of these partitions counts no more.
+  void fetch_again(const std::set<PartitionId>& partitions, storage::Batch&& batch);
   // This process's start has been logged.
   bool joined() const { return joined_; }
   // Somebody else holds the partition.

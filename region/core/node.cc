@@ -318,20 +318,28 @@ void Node::recover_from_damage() {
                    "from a backup";
     return;
   }
-  while (!coordinators_.empty()) depose(coordinators_.begin()->first);
-  state_.joining = true;  // says nothing of its data until that has been written down, which takes room
+  // Without a vote it has acknowledged nothing under this start that could be forgotten: it needs no other.
+  const bool new_start = state_.joining || !memory_.regaining();
+  if (new_start) {
+    while (!coordinators_.empty()) depose(coordinators_.begin()->first);
+    state_.joining = true;  // says nothing of its data until that has been written down, which takes room
+  }
   if (!state_.store.has_room()) return;
   const std::set<PartitionId> damaged = std::exchange(state_.damaged, {});
   storage::Batch batch;  // one, for there may be no room for a second
-  exchanges_.abandon_all(batch);
+  if (new_start) exchanges_.abandon_all(batch);
   for (const PartitionId id : damaged) {
     exchanges_.drop_scans(id);
+    if (!new_start) exchanges_.abandon(id, batch);
     state_.note(LogLevel::error,
                 "a damaged row was found, the partition is fetched again from other replicas partition=" +
                     std::to_string(raw(id)));
     if (Partition* partition = this->partition(id)) partition->reset(batch);
   }
-  memory_.lose(std::move(batch));
+  if (new_start)
+    memory_.lose(std::move(batch));
+  else
+    memory_.fetch_again(damaged, std::move(batch));
 }
 
 // -- events from this node

@@ -411,6 +411,29 @@ TEST_CASE("cluster: a node's rows are damaged, replayed over, and fetched again"
   require_same_everywhere(world);
 }
 
+TEST_CASE("cluster: damage is found while memory is regained, that partition begins again and no other",
+          "[region]") {
+  WorldOptions options;
+  options.regions = 1;
+  options.partitions = 64;
+  options.memtable_bytes = 16u << 10;
+  World world(options);
+  start(world);
+  const NodeNumber victim = world.node(0, 1);
+  write_past_a_checkpoint(world, victim);
+  world.kill(victim);
+  for (const Bytes& key : world.disk(victim).row_keys()) REQUIRE(world.disk(victim).damage_row(key));
+  world.start(victim);
+  REQUIRE(world.run_until([&] { return world.serving(); }));
+  require_same_everywhere(world);
+  const auto told = [&](const char* phrase) {
+    return std::count_if(world.lines().begin(), world.lines().end(),
+                         [&](const std::string& line) { return line.find(phrase) != std::string::npos; });
+  };
+  CHECK(told("a damaged row was found") >= 20);
+  CHECK(told("standing=lost") <= 2);  // the start, and the one after the damage that its replay had met
+}
+
 TEST_CASE("cluster: a bit of a row's key is flipped, the partition is fetched again and nothing stays of it",
           "[region]") {
   WorldOptions options;
