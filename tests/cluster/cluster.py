@@ -17,11 +17,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 ATOLL = os.environ.get("ATOLL", "build/atoll")
 CLUSTER_LOAD = os.environ.get("CLUSTER_LOAD", "build/tests/cluster/cluster_load")
 LOG_LINES_SHOWN = 40
+WAIT_SECONDS_MAX = 120
+STALL_MS = 1000  # less than a node waits before it takes a silent peer for dead
 
 # Below the ports that the kernel gives to outgoing connections, less what a cluster spans.
 BASE_PORT_MIN, BASE_PORT_MAX = 11000, 28000
@@ -189,6 +192,10 @@ class Load:
         """They write no more; finish() judges what they have written."""
         self._tell("end", *loads)
 
+    def wait_placed(self):
+        """Until every key is coordinated by the first node of its preference list."""
+        self._tell("placed")
+
     def finish(self):
         """Stops the writing, and returns what all nodes hold compared with what was acknowledged. Raises when
         anything is wrong."""
@@ -199,6 +206,15 @@ class Load:
         if status != 0 or not result:
             raise Failed("the load ended with status {}: {}".format(status, answer))
         return result
+
+
+def wait_until(what, holds):
+    """Asks until it does; nobody announces it."""
+    for _ in range(WAIT_SECONDS_MAX * 10):
+        if holds():
+            return
+        time.sleep(0.1)
+    raise Failed("waited {} s in vain: {}".format(WAIT_SECONDS_MAX, what))
 
 
 def rounds(default):
@@ -225,4 +241,9 @@ class ClusterTest(unittest.TestCase):
         for load in loads:
             told = result["loads"][load]
             self.assertGreater(told["done"], 0, load)
-            self.assertEqual(told["reasons"], {}, load)
+            if result["stalled_ms"] >= STALL_MS:  # nodes may have suspected each other (stall_watch.h)
+                print("the machine stood still for {} ms: unknown writes are nobody's fault".format(
+                    result["stalled_ms"]))
+                self.assertEqual(told["rejected"], 0, told["reasons"])
+            else:
+                self.assertEqual(told["reasons"], {}, load)

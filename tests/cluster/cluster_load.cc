@@ -20,6 +20,7 @@
 #include "tests/cluster/audit.h"
 #include "tests/cluster/load.h"
 #include "tests/cluster/placed.h"
+#include "tests/cluster/stall_watch.h"
 #include "tools/atoll/drill/convergence.h"
 
 namespace atolldb::tests {
@@ -78,7 +79,7 @@ int fail(const std::string& message) {
   return 1;
 }
 
-int report(const topology::Topology& topology, const Loads& loads) {
+int report(const topology::Topology& topology, const Loads& loads, int64_t stalled_ms) {
   tools::DrillReport converged;
   tools::Progress progress(stderr);
   const Status waited = tools::wait_until_equal(topology, kConvergeLimit, progress, converged);
@@ -96,6 +97,7 @@ int report(const topology::Topology& topology, const Loads& loads) {
   const auto findings = audit(topology, ledgers);
   if (!findings) return fail(findings.error().message);
   const nlohmann::json out = {{"loads", told},
+                              {"stalled_ms", stalled_ms},
                               {"converged", converged.converged},
                               {"converge_seconds", converged.converge_seconds},
                               {"reads", findings->reads},
@@ -112,6 +114,7 @@ int run(int argc, char** argv) {
   std::vector<std::string> specs(argv + 2, argv + argc);
   if (specs.empty())
     for (const topology::Region& region : topology->regions) specs.push_back(region.name);
+  const StallWatch watch;
   Loads loads;
   for (const std::string& text : specs) {
     const auto spec = parse_load(text, *topology);
@@ -130,7 +133,7 @@ int run(int argc, char** argv) {
     std::cout << (*done ? "ok" : "late") << std::endl;
   }
   for (const auto& load : loads) load->stop();
-  return report(*topology, loads);
+  return report(*topology, loads, watch.longest_ms());
 }
 
 }  // namespace

@@ -4,14 +4,17 @@ nodes serve, and writes resume by themselves when there is room. Nothing acknowl
 
 Mounts a small tmpfs, and is skipped where that is not allowed."""
 
+import contextlib
+import errno
 import json
 import os
 import shutil
 import subprocess
 import tempfile
+import time
 import unittest
 
-from cluster import Cluster, ClusterTest, main
+from cluster import Cluster, ClusterTest, main, wait_until
 
 DISK_BYTES = 96 << 20  # three log segments of 16 MiB, and what LMDB needs
 ROOM_BYTES = 24 << 20  # that can be made
@@ -34,24 +37,27 @@ class SmallDisk:
         for part in PARTS:
             shutil.move(os.path.join(self.node_dir, part), os.path.join(self.at, part))
             os.symlink(os.path.join(self.at, part), os.path.join(self.node_dir, part))
-        self._allocate("first", ROOM_BYTES)
+        with open(os.path.join(self.at, "first"), "wb") as file:
+            os.posix_fallocate(file.fileno(), 0, ROOM_BYTES)
         return self
 
     def __exit__(self, kind, error, trace):
         subprocess.run(["umount", "--lazy", self.at], check=True)
         os.rmdir(self.at)
 
-    def _allocate(self, name, size):
-        with open(os.path.join(self.at, name), "wb") as file:
-            os.posix_fallocate(file.fileno(), 0, size)
-
-    def _free_bytes(self):
-        disk = os.statvfs(self.at)
-        return disk.f_bavail * disk.f_frsize
-
     def fill(self):
-        """Somebody else takes what room there is."""
-        self._allocate("second", self._free_bytes())
+        """Somebody else takes what room there is, and what the node gives back when a file of its own did not fit."""
+        refused = 0
+        with open(os.path.join(self.at, "second"), "wb", buffering=0) as file:
+            while refused < 10:
+                try:
+                    file.write(bytes(4096))
+                    refused = 0
+                except OSError as error:
+                    if error.errno != errno.ENOSPC:
+                        raise
+                    refused += 1
+                    time.sleep(0.05)
 
     def make_room(self):
         for name in ("first", "second"):
@@ -73,7 +79,14 @@ class DiskFull(ClusterTest):
                     return keys
         self.fail(node + " leads too few keys")
 
+    def assert_refused_for_room(self, told):
+        """What was rejected was so because of the disk, and the answers say that."""
+        self.assertGreater(told["rejected"], 0)
+        self.assertTrue(any("its disk or its memtables are full" in reason for reason in told["reasons"]),
+                        told["reasons"])
+
     def test_one_node(self):
+        """Others coordinate what it did, and it catches up when there is room."""
         small, beside = "eu,coordinator=eu-1", "eu,replica=eu-1"
         large = "eu,coordinator=eu-1,bytes=65536,deadline_ms=1000"
         with Cluster(regions="eu,us", memtable_bytes=1 << 20) as cluster:
@@ -84,22 +97,49 @@ class DiskFull(ClusterTest):
                 with cluster.load("us", small, beside, large, placed=True) as load:
                     load.wait_rejected(1, large)
                     disk.fill()
-                    load.wait_rejected(20, large)
-                    load.wait(200, "us", beside)
-                    for key in keys:
-                        self.assertEqual(cluster.atoll("get", "--node", "eu-1", key), key)
-                    refused = cluster.run("set", "-t", cluster.topology, "--node", "eu-1", "--deadline", "1000", keys[0],
-                                          "x" * 60000, check=False)
-                    self.assertEqual(refused.returncode, 1)
-                    self.assertIn("nothing was done (full)", refused.stderr)
-                    self.assertIn("its disk or its memtables are full", refused.stderr)
+                    wait_until("eu-1 is full", lambda: not cluster.status("eu-1")["has_room"])
                     load.end(large)
+                    load.wait(200)
+                    for key in keys:
+                        self.assertEqual(cluster.atoll("get", "--node", "eu-1", "--local", key), key)
+                        self.assertEqual(cluster.atoll("get", "--node", "eu-1", key), key)
+                    self.assertFalse(cluster.status("eu-1")["has_room"])
                     disk.make_room()
+                    wait_until("eu-1 has room", lambda: cluster.status("eu-1")["has_room"])
+                    load.wait_placed()
                     load.wait(200)
                     result = load.finish()
-                    self.assert_untouched(result, "us", beside)
-                self.assertTrue(cluster.status("eu-1")["has_room"])
+                self.assert_untouched(result, "us", beside)
+                self.assert_refused_for_room(result["loads"][large])
                 cluster.kill("eu-1")
+
+    def test_all_nodes_of_a_region(self):
+        """Nobody is left to take writes there: they are refused, reads go on, and so does the other region."""
+        small, large = "eu,deadline_ms=1000", "eu,bytes=65536,deadline_ms=1000"
+        with Cluster(regions="eu,us", memtable_bytes=1 << 20) as cluster, contextlib.ExitStack() as stack:
+            cluster.atoll("set", "--region", "eu", "before", "it")
+            cluster.kill("eu")
+            disks = [stack.enter_context(SmallDisk(cluster.node_dir(node))) for node in cluster.names("eu")]
+            stack.callback(cluster.kill, "eu")
+            cluster.start("eu")
+            with cluster.load("us", small, large) as load:
+                load.wait_rejected(1, large)
+                for disk in disks:
+                    disk.fill()
+                for node in cluster.names("eu"):
+                    wait_until(node + " is full", lambda: not cluster.status(node)["has_room"])
+                load.end(large)
+                load.wait_rejected(8, small)
+                load.wait(200, "us")
+                self.assertEqual(cluster.atoll("get", "--region", "eu", "before"), "it")
+                for disk in disks:
+                    disk.make_room()
+                load.wait(200, "us", small)
+                result = load.finish()
+            self.assertEqual(cluster.atoll("get", "--region", "us", "before"), "it")
+            self.assert_untouched(result, "us")
+            for refused in (small, large):
+                self.assert_refused_for_room(result["loads"][refused])
 
 
 if __name__ == "__main__":
