@@ -28,7 +28,7 @@ void Exchanges::want(PartitionId partition, NodeNumber from, bool lost) {
 
 void Exchanges::start_next() {
   for (auto at = queue_.begin(); at != queue_.end() && pulls_.size() < kPullsMax;) {
-    if (pulls_.contains(at->partition) || !node_.peers.up(at->from)) {
+    if (pulls_.contains(at->partition) || applying_.contains(at->partition) || !node_.peers.up(at->from)) {
       ++at;
       continue;
     }
@@ -56,30 +56,39 @@ void Exchanges::abandon(PartitionId partition) {
   if (!batch.empty()) node_.commit(std::move(batch));
 }
 
-void Exchanges::abandon(PartitionId partition, storage::Batch& batch) {
-  std::erase_if(queue_, [&](const Wanted& w) { return w.partition == partition; });
-  const auto at = pulls_.find(partition);
-  if (at == pulls_.end()) return;
-  if (at->second.begun) {
-    batch.records.push_back(to_bytes(PullAbandonRecord{partition}));
-    Partition& data = *find_(partition);
-    data.data.abandon_pull();
-    data.dirty = true;
-    node_.rows.drain(batch);
-  }
+// What has arrived completely is kept: it needs its sender no more.
+void Exchanges::abandon(PartitionId id, storage::Batch& batch) {
+  std::erase_if(queue_, [&](const Wanted& w) { return w.partition == id; });
+  const auto at = pulls_.find(id);
+  if (at == pulls_.end() || applying_.contains(id)) return;
+  if (at->second.begun) drop(*find_(id), batch);
   pulls_.erase(at);
+}
+
+void Exchanges::drop(Partition& partition, storage::Batch& batch) {
+  batch.records.push_back(to_bytes(PullAbandonRecord{partition.id}));
+  partition.drop_staging(batch);
+  partition.data.abandon_pull();
+  node_.rows.drain(batch);
 }
 
 void Exchanges::abandon_all(storage::Batch& batch) {
   queue_.clear();
-  while (!pulls_.empty()) abandon(pulls_.begin()->first, batch);
+  std::vector<PartitionId> running;
+  for (const auto& [partition, pull] : pulls_) running.push_back(partition);
+  for (const PartitionId partition : running) abandon(partition, batch);
+}
+
+void Exchanges::forget(PartitionId partition) {
+  pulls_.erase(partition);
+  applying_.erase(partition);
 }
 
 void Exchanges::on_peer_down(NodeNumber node) {
   if (!node_.store.has_room()) return;  // asked again when the peer is back
   std::vector<std::pair<PartitionId, bool>> broken;
   for (const auto& [partition, running] : pulls_)
-    if (running.from == node) broken.emplace_back(partition, running.lost);
+    if (running.from == node && !applying_.contains(partition)) broken.emplace_back(partition, running.lost);
   storage::Batch batch;
   for (const auto& [partition, lost] : broken) {
     abandon(partition, batch);
@@ -92,6 +101,7 @@ void Exchanges::on_peer_down(NodeNumber node) {
 void Exchanges::on_chunk(NodeNumber from, const Chunk& chunk) {
   const auto at = pulls_.find(chunk.partition);
   if (at == pulls_.end() || at->second.from != from || at->second.id != chunk.id) return;
+  if (applying_.contains(chunk.partition)) return;
   Running& running = at->second;
   if (chunk.cursor != running.cursor || (running.scan != 0 && chunk.scan != running.scan))
     return;                             // a duplicate
@@ -100,69 +110,104 @@ void Exchanges::on_chunk(NodeNumber from, const Chunk& chunk) {
   storage::Batch batch;
   if (!running.begun) {
     batch.records.push_back(to_bytes(PullBeginRecord{chunk.partition, chunk.clock}));
-    partition.data.begin_pull(chunk.clock);
+    partition.staging = Partition::Staging{chunk.clock, 0, 0, false};
     running.begun = true;
   }
   running.scan = chunk.scan;
-  PullChunkRecord record{chunk.partition, chunk.cursor,           chunk.units,      chunk.next, chunk.last,
-                         chunk.settled,   chunk.ids_forgotten_ms, chunk.request_ids};
+  const PullChunkRecord record{
+      chunk.partition, chunk.cursor,           chunk.units,      chunk.next, chunk.last,
+      chunk.settled,   chunk.ids_forgotten_ms, chunk.request_ids};
   batch.records.push_back(to_bytes(record));
-  bool finished = false;
-  Status status = ok();
-  apply_chunk(partition, record, batch, finished, status);
-  if (!status) {
-    node_.note(LogLevel::error, "an exchange brought bytes that cannot be read partition=" +
-                                    std::to_string(raw(chunk.partition)) + " from=" + node_.name_of(from) +
-                                    " why=\"" + status.error().message + "\"");
-    return abandon(chunk.partition);
-  }
-  // One commit: what the first of two fills up would leave no room for the second.
-  if (finished && chunk.promised > partition.promised)
-    partition.promise(chunk.promised, std::move(batch));
-  else
-    node_.commit(std::move(batch));
-  if (finished) {
-    const bool lost = running.lost;
-    pulls_.erase(at);
-    partition.recount();
-    done_({chunk.partition, from, chunk.vote, lost});
-    return start_next();
+  const Bytes bytes = batch.records.back();
+  keep_aside(partition, record, bytes, batch);
+  node_.commit(std::move(batch));
+  if (partition.applying()) {
+    running.vote = chunk.vote;
+    running.promised = chunk.promised;
+    applying_.insert(chunk.partition);
+    return apply_some(chunk.partition);
   }
   running.cursor = Bytes(chunk.next);
   running.unanswered = 0;
   ask(chunk.partition, running);
 }
 
-void Exchanges::apply_chunk(Partition& partition, const PullChunkRecord& record, storage::Batch& batch,
-                            bool& finished, Status& status) {
+// Request ids are known at once; rows wait until all of them are there.
+void Exchanges::keep_aside(Partition& partition, const PullChunkRecord& record, BytesView bytes,
+                           storage::Batch& batch) {
   partition.dirty = true;
-  if (record.cursor.empty() || record.cursor.front() == kIds) {
-    partition.adopt_ids(record.request_ids, batch);
-    if (!record.next.empty()) return;
+  partition.adopt_ids(record.request_ids, batch);
+  if (!record.cursor.empty() && record.cursor.front() == kRows) partition.stage(bytes, record.last, batch);
+}
+
+// Merges what lies aside, a few chunks at a time: the rest in the next tick.
+void Exchanges::apply_some(PartitionId id) {
+  Partition& partition = *find_(id);
+  for (size_t bytes = 0; bytes < kApplyBytes && node_.store.has_room();) {
+    Bytes chunk;
+    storage::Batch batch;
+    batch.records.push_back(to_bytes(PullAppliedRecord{id}));
+    bool finished = false;
+    Status status = apply_next(partition, chunk, batch, finished);
+    bytes += chunk.size();
+    if (!status) {
+      node_.note(LogLevel::error, "an exchange brought bytes that cannot be read partition=" +
+                                      std::to_string(raw(id)) + " why=\"" + status.error().message + "\"");
+      storage::Batch dropped;
+      drop(partition, dropped);
+      forget(id);
+      return static_cast<void>(node_.commit(std::move(dropped)));
+    }
+    if (!finished) {
+      node_.commit(std::move(batch));
+      continue;
+    }
+    return finish(partition, std::move(batch));
   }
-  if (record.cursor.empty() || record.cursor.front() != kRows) {
-    status = {Errc::corrupt, "a chunk without a place"};
-    return;
-  }
-  auto received = partition.data.receive(
-      record.cursor.substr(1),
-      {Bytes(record.units), record.next.empty() ? Bytes() : Bytes(record.next.substr(1))});
+}
+
+void Exchanges::finish(Partition& partition, storage::Batch&& batch) {
+  const auto at = pulls_.find(partition.id);
+  const bool known = at != pulls_.end();  // not after a restart
+  const Running running = known ? at->second : Running{};
+  // One commit: what the first of two fills up would leave no room for the second.
+  if (running.promised > partition.promised)
+    partition.promise(running.promised, std::move(batch));
+  else
+    node_.commit(std::move(batch));
+  forget(partition.id);
+  partition.recount();
+  if (known) done_({partition.id, running.from, running.vote, running.lost});
+  start_next();
+}
+
+Status Exchanges::apply_next(Partition& partition, Bytes& chunk, storage::Batch& batch, bool& finished) {
+  if (partition.staging->applied == 0) partition.data.begin_pull(partition.staging->clock);
+  if (!partition.staged(chunk)) return {Errc::corrupt, "a chunk that was kept aside is gone or damaged"};
+  const auto decoded = decode_record(chunk);
+  if (!decoded) return decoded.error();
+  const auto* record = std::get_if<PullChunkRecord>(&*decoded);
+  if (record == nullptr) return {Errc::corrupt, "what was kept aside is no chunk"};
+  const auto received = partition.data.receive(
+      record->cursor.substr(1),
+      {Bytes(record->units), record->next.empty() ? Bytes() : Bytes(record->next.substr(1))});
   if (!received) {
-    status = received.error();
     storage::Batch dropped;
     node_.rows.drain(dropped);
-    return;
+    return received.error();
   }
   finished = *received;
   node_.rows.drain(batch);
-  partition.ids_forgotten_ms = std::max(partition.ids_forgotten_ms, record.ids_forgotten_ms);
-  if (finished) partition.settle(record.settled);
+  partition.unstage(batch);
+  partition.ids_forgotten_ms = std::max(partition.ids_forgotten_ms, record->ids_forgotten_ms);
+  if (finished) partition.settle(record->settled);
+  return ok();
 }
 
 void Exchanges::on_pull_gone(NodeNumber from, const PullGone& gone) {
   const auto at = pulls_.find(gone.partition);
   if (at == pulls_.end() || at->second.from != from || at->second.id != gone.id) return;
-  if (!node_.store.has_room()) return;
+  if (!node_.store.has_room() || applying_.contains(gone.partition)) return;
   const bool lost = at->second.lost;
   abandon(gone.partition);
   want(gone.partition, from, lost);
@@ -254,8 +299,13 @@ void Exchanges::fill_ids(Partition& partition, bool local, Chunk& out,
 
 void Exchanges::tick() {
   const Instant now = node_.now.monotonic;
+  for (const PartitionId partition : std::set<PartitionId>(applying_)) apply_some(partition);
   for (auto at = pulls_.begin(); at != pulls_.end();) {
     auto& [partition, running] = *at;
+    if (applying_.contains(partition)) {
+      ++at;
+      continue;
+    }
     // Less and less often: a sender that is slow is not helped by being asked again.
     const int64_t factor = int64_t{1} << std::min(running.unanswered, 3u);
     const bool silent = now - running.asked > kPatience * factor;
@@ -287,7 +337,7 @@ void Exchanges::tick() {
 
 Status Exchanges::replay(const PullBeginRecord& record) {
   if (Partition* partition = find_(record.partition)) {
-    partition->data.begin_pull(record.clock);
+    partition->staging = Partition::Staging{record.clock, 0, 0, false};
     partition->dirty = true;
   }
   return ok();
@@ -295,26 +345,44 @@ Status Exchanges::replay(const PullBeginRecord& record) {
 
 Status Exchanges::replay(const PullChunkRecord& record) {
   Partition* partition = find_(record.partition);
-  if (partition == nullptr) return ok();
+  if (partition == nullptr || !partition->staging) return ok();
   storage::Batch batch;
+  keep_aside(*partition, record, to_bytes(record), batch);
+  return commit_replayed(std::move(batch));
+}
+
+Status Exchanges::replay(const PullAppliedRecord& record) {
+  Partition* partition = find_(record.partition);
+  if (partition == nullptr || !partition->applying()) return ok();
+  storage::Batch batch;
+  Bytes chunk;
   bool finished = false;
-  Status status = ok();
-  apply_chunk(*partition, record, batch, finished, status);
-  if (!status) return status;
+  if (Status applied = apply_next(*partition, chunk, batch, finished); !applied) return applied;
   if (finished) partition->recount();
-  const auto committed = node_.store.commit(std::move(batch));
-  return committed ? ok() : Status(committed.error());
+  return commit_replayed(std::move(batch));
 }
 
 Status Exchanges::replay(const PullAbandonRecord& record) {
   Partition* partition = find_(record.partition);
   if (partition == nullptr) return ok();
+  storage::Batch batch;
+  partition->drop_staging(batch);
   partition->data.abandon_pull();
   partition->dirty = true;
-  storage::Batch batch;
   node_.rows.drain(batch);
+  return commit_replayed(std::move(batch));
+}
+
+Status Exchanges::commit_replayed(storage::Batch&& batch) {
   const auto committed = node_.store.commit(std::move(batch));
   return committed ? ok() : Status(committed.error());
+}
+
+void Exchanges::recovered(Partition& partition, storage::Batch& batch) {
+  if (partition.applying())
+    applying_.insert(partition.id);
+  else if (partition.staging)
+    drop(partition, batch);  // its sender's scan was for a process that is gone
 }
 
 }  // namespace atolldb::region

@@ -14,12 +14,16 @@
 // Inside a region the request ids come first, page by page, then the rows: whoever joins a clock knows the
 // ids of all that is in it. A cursor is 'i' and the last id, or 'd' and the last place; empty: the beginning.
 //
+// Chunks are kept aside, durably, until the last one is there: merged rows are ahead of the clock, and what a
+// coordinator reads from such rows is known to nobody else (docs/decisions/0010).
+//
 // Every step may be lost or come twice; the receiver asks again, and begins again when the sender no longer
 // knows the scan.
 
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "region/core/node_state.h"
@@ -32,7 +36,8 @@ class Exchanges {
   static constexpr size_t kPullsMax = 8;     // at once; the rest waits
   static constexpr size_t kScansMax = 1024;  // per node
   static constexpr size_t kChunkBytes = 256u << 10;
-  static constexpr size_t kIdsPerChunk = 2'000;  // about 130 KiB
+  static constexpr size_t kApplyBytes = 1u << 20;  // merged at once; other work goes on in between
+  static constexpr size_t kIdsPerChunk = 2'000;    // about 130 KiB
   static constexpr Duration kPatience = Duration::millis(1000);
   static constexpr uint32_t kAsksMax = 5;  // unanswered, before others that wait have their turn
   static constexpr Duration kScanIdle = Duration::seconds(30);
@@ -56,10 +61,12 @@ class Exchanges {
   // node's memory has lost (rule 16).
   void want(PartitionId partition, NodeNumber from, bool lost);
   bool wanted(PartitionId partition) const;
-  bool idle() const { return pulls_.empty() && queue_.empty(); }
+  bool idle() const { return pulls_.empty() && queue_.empty() && applying_.empty(); }
   // Everything that runs is abandoned, in the log too once `batch` is committed; the partition begins again.
   void abandon(PartitionId partition, storage::Batch& batch);
   void abandon_all(storage::Batch& batch);
+  // The partition begins again: nothing of an exchange is left.
+  void forget(PartitionId partition);
   // The partition has been reset: who pulls it begins again.
   void drop_scans(PartitionId partition) {
     std::erase_if(scans_, [&](const auto& scan) { return scan.second.partition == partition; });
@@ -74,7 +81,10 @@ class Exchanges {
   // At recovery, from the log.
   Status replay(const PullBeginRecord& record);
   Status replay(const PullChunkRecord& record);
+  Status replay(const PullAppliedRecord& record);
   Status replay(const PullAbandonRecord& record);
+  // After all that: what has arrived completely goes on, the rest is dropped with `batch`.
+  void recovered(Partition& partition, storage::Batch& batch);
 
  private:
   struct Wanted {
@@ -90,6 +100,8 @@ class Exchanges {
     uint64_t id = 0, scan = 0;
     Bytes cursor;
     Instant asked;
+    bool vote = false;  // of its sender, and what that had promised: with the last chunk
+    Epoch promised;
   };
   struct Serving {
     PartitionId partition{};
@@ -106,14 +118,20 @@ class Exchanges {
   void ask(PartitionId partition, Running& running);
   void fill_ids(Partition& partition, bool local, Chunk& out, std::vector<std::pair<Bytes, Bytes>>& ids,
                 Bytes& next);
-  void apply_chunk(Partition& partition, const PullChunkRecord& chunk, storage::Batch& batch, bool& finished,
-                   Status& status);
+  void drop(Partition& partition, storage::Batch& batch);
+  void keep_aside(Partition& partition, const PullChunkRecord& record, BytesView bytes,
+                  storage::Batch& batch);
+  void apply_some(PartitionId partition);
+  Status apply_next(Partition& partition, Bytes& chunk, storage::Batch& batch, bool& finished);
+  void finish(Partition& partition, storage::Batch&& batch);
+  Status commit_replayed(storage::Batch&& batch);
 
   NodeState& node_;
   Find find_;
   Done done_;
   std::vector<Wanted> queue_;  // at most one for each partition and node
   std::map<PartitionId, Running> pulls_;
+  std::set<PartitionId> applying_;     // all chunks are there
   std::map<uint64_t, Serving> scans_;  // by scan number
   uint64_t next_pull_ = 0;
 };

@@ -331,6 +331,7 @@ void Node::recover_from_damage() {
   for (const PartitionId id : damaged) {
     exchanges_.drop_scans(id);
     if (!new_start) exchanges_.abandon(id, batch);
+    exchanges_.forget(id);
     state_.note(LogLevel::error,
                 "a damaged row was found, the partition is fetched again from other replicas partition=" +
                     std::to_string(raw(id)));

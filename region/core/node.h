@@ -96,6 +96,7 @@ class Node final : private MessageHandler {
   Status replay(storage::LogPosition at, const ResetRecord& r);
   Status replay(storage::LogPosition at, const PullBeginRecord& r);
   Status replay(storage::LogPosition at, const PullChunkRecord& r);
+  Status replay(storage::LogPosition at, const PullAppliedRecord& r);
   Status replay(storage::LogPosition at, const PullAbandonRecord& r);
   Status restore_meta();
   Status restore_node(BytesView value);

@@ -65,12 +65,7 @@ Status Node::recover(Now now) {
   if (!restore_once()) return failed;
   storage::Batch abandoned;
   for (auto& [id, partition] : partitions_) {
-    if (partition->data.pulling()) {  // broken off by the crash
-      abandoned.records.push_back(to_bytes(PullAbandonRecord{id}));
-      partition->data.abandon_pull();
-      partition->dirty = true;
-      state_.rows.drain(abandoned);
-    }
+    exchanges_.recovered(*partition, abandoned);
     partition->recount();
     state_.hlc.restore(std::max(state_.hlc.highest(), partition->stamp));
   }
@@ -185,6 +180,7 @@ Status Node::replay(storage::LogPosition, const ResetRecord& r) {
 }
 Status Node::replay(storage::LogPosition, const PullBeginRecord& r) { return exchanges_.replay(r); }
 Status Node::replay(storage::LogPosition, const PullChunkRecord& r) { return exchanges_.replay(r); }
+Status Node::replay(storage::LogPosition, const PullAppliedRecord& r) { return exchanges_.replay(r); }
 Status Node::replay(storage::LogPosition, const PullAbandonRecord& r) { return exchanges_.replay(r); }
 
 void Node::checkpoint() {

@@ -18,11 +18,24 @@ struct State {
   uint64_t lost_epoch = 0;
   uint64_t ids_forgotten_ms = 0;
   uint64_t ids = 0;
+  bool exchanging = false;  // the four fields behind speak of an exchange
+  crdt::DotSet staging_clock;
+  uint32_t staged = 0, applied = 0;
+  bool complete = false;
   Bytes data;
 };
 template <typename Io>
 void fields(Io& io, State& s) {
-  io(s.settled, s.confirmed, s.promised, s.stamp, s.lost_epoch, s.ids_forgotten_ms, s.ids, s.data);
+  io(s.settled, s.confirmed, s.promised, s.stamp, s.lost_epoch, s.ids_forgotten_ms, s.ids, s.exchanging,
+     s.staging_clock, s.staged, s.applied, s.complete, s.data);
+}
+
+// Meta key: 's' partition number → a chunk's record.
+Bytes staging_key(PartitionId id, uint32_t number) {
+  Bytes key = "s";
+  for (const int shift : {8, 0}) key.push_back(static_cast<char>(raw(id) >> shift));
+  for (const int shift : {24, 16, 8, 0}) key.push_back(static_cast<char>(number >> shift));
+  return key;
 }
 }  // namespace
 
@@ -139,6 +152,7 @@ Status Partition::remember(const DeltaRecord& record, storage::LogPosition at) {
 void Partition::erase_all(storage::Batch& batch) {
   dirty = true;
   batch.erased.push_back({crdt::partition_begin(id), crdt::partition_end(id)});
+  drop_staging(batch);
   data.reset();
   settled.clear();
   node_.unsettled -= unsettled_.size();
@@ -215,8 +229,47 @@ std::optional<Partition::Sendable> Partition::read(const storage::Outbox::Entry&
   return out;
 }
 
+void Partition::stage(BytesView chunk_record, bool last, storage::Batch& batch) {
+  batch.meta.push_back({staging_key(id, staging->staged++), Bytes(chunk_record)});
+  staging->complete = last;
+  dirty = true;
+}
+
+bool Partition::staged(Bytes& chunk_record) const {
+  return node_.store.get_meta(staging_key(id, staging->applied), chunk_record) == storage::Found::yes;
+}
+
+void Partition::unstage(storage::Batch& batch) {
+  batch.meta.push_back({staging_key(id, staging->applied++), std::nullopt});
+  if (staging->applied == staging->staged) staging.reset();
+  dirty = true;
+}
+
+void Partition::drop_staging(storage::Batch& batch) {
+  if (!staging) return;
+  for (uint32_t number = staging->applied; number < staging->staged; ++number)
+    batch.meta.push_back({staging_key(id, number), std::nullopt});
+  staging.reset();
+  dirty = true;
+}
+
 Bytes Partition::encode_state() const {
-  State state{settled, confirmed, promised, stamp, lost_epoch, ids_forgotten_ms, ids, data.encode_state()};
+  State state;
+  state.settled = settled;
+  state.confirmed = confirmed;
+  state.promised = promised;
+  state.stamp = stamp;
+  state.lost_epoch = lost_epoch;
+  state.ids_forgotten_ms = ids_forgotten_ms;
+  state.ids = ids;
+  state.exchanging = staging.has_value();
+  if (staging) {
+    state.staging_clock = staging->clock;
+    state.staged = staging->staged;
+    state.applied = staging->applied;
+    state.complete = staging->complete;
+  }
+  state.data = data.encode_state();
   Bytes out;
   crdt::encode_typed(kStateVersion, state, out);
   return out;
@@ -240,6 +293,8 @@ Status Partition::restore(BytesView bytes) {
   ids_forgotten_ms = state.ids_forgotten_ms;
   node_.ids += state.ids - ids;
   ids = state.ids;
+  if (state.exchanging)
+    staging = Staging{std::move(state.staging_clock), state.staged, state.applied, state.complete};
   dirty = false;
   return ok();
 }

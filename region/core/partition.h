@@ -52,6 +52,16 @@ class Partition {
   // What was made kKept ago may be forgotten: the stamp of then, and when then was.
   uint64_t ids_mark_ms = 0;
   Instant ids_marked{INT64_MIN / 2};
+  // A complete exchange that is being received (exchange.h): its chunks lie aside until all are there, and
+  // are then merged one after the other. In between rows are ahead of the clock, and nothing is answered from
+  // them.
+  struct Staging {
+    crdt::DotSet clock;  // of the sender, before its scan
+    uint32_t staged = 0, applied = 0;
+    bool complete = false;
+  };
+  std::optional<Staging> staging;
+  bool applying() const { return staging && staging->complete; }
   storage::Outbox outbox;
   bool regions_news = false;  // regions_have has changed
   bool dirty = true;          // since the last checkpoint
@@ -109,6 +119,15 @@ class Partition {
     DeltaRecord record;
   };
   std::optional<Sendable> read(const storage::Outbox::Entry& entry) const;
+
+  // Keeps a chunk's record aside.
+  void stage(BytesView chunk_record, bool last, storage::Batch& batch);
+  // The next chunk's record; false: it is not there.
+  bool staged(Bytes& chunk_record) const;
+  // It has been merged.
+  void unstage(storage::Batch& batch);
+  // All that lies aside goes.
+  void drop_staging(storage::Batch& batch);
 
   // The state that a checkpoint keeps beside the rows, and back.
   Bytes encode_state() const;

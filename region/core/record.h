@@ -28,6 +28,7 @@ enum class RecordType : uint8_t {
   pull_abandon = 10,
   regained = 11,
   reset = 12,
+  pull_applied = 13,
 };
 
 struct StartRecord {  // a process began; nothing of it is older
@@ -71,6 +72,9 @@ struct PullChunkRecord {
 struct PullAbandonRecord {
   PartitionId partition{};
 };
+struct PullAppliedRecord {  // the next of the chunks that were kept aside
+  PartitionId partition{};
+};
 struct RegainedRecord {  // every partition has been exchanged since the memory was lost
   std::vector<std::pair<PartitionId, uint64_t>> lost_epochs;
   uint64_t ids_forgotten_ms = 0;  // too few had kept theirs: ids made up to here may be known to nobody
@@ -88,12 +92,13 @@ void encode(const StandingRecord& r, Bytes& out);
 void encode(const PullBeginRecord& r, Bytes& out);
 void encode(const PullChunkRecord& r, Bytes& out);
 void encode(const PullAbandonRecord& r, Bytes& out);
+void encode(const PullAppliedRecord& r, Bytes& out);
 void encode(const RegainedRecord& r, Bytes& out);
 void encode(const ResetRecord& r, Bytes& out);
 
-using Record =
-    std::variant<StartRecord, DeltaRecord, PromiseRecord, KnownRecord, ForgotRecord, StandingRecord,
-                 PullBeginRecord, PullChunkRecord, PullAbandonRecord, RegainedRecord, ResetRecord>;
+using Record = std::variant<StartRecord, DeltaRecord, PromiseRecord, KnownRecord, ForgotRecord,
+                            StandingRecord, PullBeginRecord, PullChunkRecord, PullAbandonRecord,
+                            PullAppliedRecord, RegainedRecord, ResetRecord>;
 
 template <typename R>
 Bytes to_bytes(const R& record) {

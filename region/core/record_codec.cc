@@ -42,6 +42,10 @@ void fields(Io& io, PullAbandonRecord& r) {
   io(r.partition);
 }
 template <typename Io>
+void fields(Io& io, PullAppliedRecord& r) {
+  io(r.partition);
+}
+template <typename Io>
 void fields(Io& io, RegainedRecord& r) {
   io(r.lost_epochs, r.ids_forgotten_ms);
 }
@@ -72,6 +76,9 @@ void encode(const PullChunkRecord& r, Bytes& out) { encode_typed(number(RecordTy
 void encode(const PullAbandonRecord& r, Bytes& out) {
   encode_typed(number(RecordType::pull_abandon), r, out);
 }
+void encode(const PullAppliedRecord& r, Bytes& out) {
+  encode_typed(number(RecordType::pull_applied), r, out);
+}
 void encode(const RegainedRecord& r, Bytes& out) { encode_typed(number(RecordType::regained), r, out); }
 void encode(const ResetRecord& r, Bytes& out) { encode_typed(number(RecordType::reset), r, out); }
 
@@ -99,6 +106,8 @@ Result<Record> decode_record(BytesView bytes) {
       return decode_as<PullChunkRecord>(reader, elements);
     case RecordType::pull_abandon:
       return decode_as<PullAbandonRecord>(reader, elements);
+    case RecordType::pull_applied:
+      return decode_as<PullAppliedRecord>(reader, elements);
     case RecordType::regained:
       return decode_as<RegainedRecord>(reader, elements);
     case RecordType::reset:

@@ -70,7 +70,8 @@ std::optional<NodeNumber> Router::believed_coordinator(PartitionId partition, co
 bool Router::place(Job& job) {
   const PartitionId partition = node_.topology.placement.place(job.request.key).partition;
   if (Coordinator* coordinator = coordinator_(partition)) {
-    if (!coordinator->active() || coordinator->handing_over()) return false;
+    if (!coordinator->active() || coordinator->handing_over() || partition_(partition)->applying())
+      return false;
     coordinator->execute(job.request, job.to, job.deadline);
     return true;
   }

@@ -82,6 +82,11 @@ void Facts::begin(uint32_t machine, DiskFacts& disk) {
 // The records behind the last checkpoint. Where a checkpoint ended and nobody was told, none of those before
 // it is handed out any more.
 void Facts::recovered(uint32_t machine, storage::LogPosition at, BytesView record) {
+  Machine& m = machines_[machine];
+  if (!std::exchange(m.pulls_known, true)) {
+    const bool told = !m.disk->frozen_at || at < *m.disk->frozen_at;
+    m.pulls = told ? m.disk->base_pulls : m.disk->frozen_pulls;
+  }
   apply({}, machine, at, record, false);
 }
 
@@ -91,7 +96,9 @@ void Facts::recovery_ended(uint32_t machine) {
   if (disk.frozen_at && (m.pending.empty() || m.pending.front().at >= *disk.frozen_at)) {
     for (size_t p = 0; p < disk.frozen.size(); ++p) m.had[p].join(disk.frozen[p]);
     disk.base = disk.frozen;
+    disk.base_pulls = disk.frozen_pulls;
   }
+  if (!std::exchange(m.pulls_known, true)) m.pulls = disk.base_pulls;
   disk.frozen_at.reset();
   disk.frozen.clear();
   durable(machine, {UINT64_MAX});
@@ -101,6 +108,7 @@ void Facts::recovery_ended(uint32_t machine) {
 void Facts::checkpoint_began(uint32_t machine, storage::LogPosition at) {
   DiskFacts& disk = *machines_[machine].disk;
   disk.frozen = machines_[machine].had;
+  disk.frozen_pulls = machines_[machine].pulls;
   disk.frozen_at = at;
   probes_.hit(Probe::checkpoint);
 }
@@ -109,6 +117,7 @@ void Facts::checkpoint_done(uint32_t machine) {
   DiskFacts& disk = *machines_[machine].disk;
   if (!disk.frozen_at) return;
   disk.base = std::move(disk.frozen);
+  disk.base_pulls = std::move(disk.frozen_pulls);
   disk.frozen.clear();
   disk.frozen_at.reset();
 }
@@ -168,16 +177,20 @@ void Facts::apply(Instant now, uint32_t machine, storage::LogPosition at, BytesV
     m.had[raw(delta->partition)].insert(dot);
     m.pending.push_back({at, delta->partition, dot, {}, false});
   } else if (const auto* begin = std::get_if<region::PullBeginRecord>(&*decoded)) {
-    Pull& pull = m.pulls[begin->partition];
-    pull.clock = begin->clock;
-    pull.open = true;
-  } else if (const auto* chunk_record = std::get_if<region::PullChunkRecord>(&*decoded)) {
-    chunk(now, machine, at, *chunk_record);
+    m.pulls[begin->partition] = {begin->clock, 0, 0, false};
+  } else if (const auto* chunk = std::get_if<region::PullChunkRecord>(&*decoded)) {
+    PullFacts& pull = m.pulls[chunk->partition];
+    if (!chunk->cursor.empty() && chunk->cursor.front() == 'd') ++pull.staged;
+    pull.complete = chunk->last;
+    if (pull.staged == 2) probes_.hit(Probe::exchange_in_chunks);
+  } else if (const auto* merged = std::get_if<region::PullAppliedRecord>(&*decoded)) {
+    applied(now, machine, at, merged->partition, fresh);
   } else if (const auto* abandon = std::get_if<region::PullAbandonRecord>(&*decoded)) {
-    m.pulls[abandon->partition].open = false;
+    m.pulls.erase(abandon->partition);
     if (fresh) probes_.hit(Probe::exchange_abandoned);
   } else if (const auto* reset = std::get_if<region::ResetRecord>(&*decoded)) {
     m.had[raw(reset->partition)].clear();
+    m.pulls.erase(reset->partition);
     m.pending.push_back({at, reset->partition, {}, {}, true});
     if (fresh) ++m.resets, probes_.hit(Probe::partition_reset);
   } else if (fresh && std::holds_alternative<region::RegainedRecord>(*decoded)) {
@@ -188,21 +201,21 @@ void Facts::apply(Instant now, uint32_t machine, storage::LogPosition at, BytesV
 }
 
 // What the sender's clock claims is believed as far as somebody really issued it.
-void Facts::chunk(Instant now, uint32_t machine, storage::LogPosition at,
-                  const region::PullChunkRecord& record) {
+void Facts::applied(Instant now, uint32_t machine, storage::LogPosition at, PartitionId partition,
+                    bool fresh) {
   Machine& m = machines_[machine];
-  Pull& pull = m.pulls[record.partition];
+  PullFacts& pull = m.pulls[partition];
   const uint32_t region = region_of_[machine];
-  if (record.last) {
-    m.had[raw(record.partition)].join(pull.clock);
-    m.pending.push_back({at, record.partition, {}, pull.clock, false});
-    pull.open = false;
-    probes_.hit(Probe::exchange_completed);
-  } else {
-    m.disk->ahead[record.partition].join(issued_[raw(record.partition)]);
-    probes_.hit(Probe::exchange_in_chunks);
+  ++pull.applied;
+  // A row may be newer than the clock from before its scan, until the deltas themselves have come.
+  m.disk->ahead[partition].join(issued_[raw(partition)]);
+  if (pull.complete && pull.applied == pull.staged) {
+    m.had[raw(partition)].join(pull.clock);
+    m.pending.push_back({at, partition, {}, pull.clock, false});
+    m.pulls.erase(partition);
+    if (fresh) probes_.hit(Probe::exchange_completed);
   }
-  for (const uint32_t index : of_partition_[raw(record.partition)])
+  for (const uint32_t index : of_partition_[raw(partition)])
     if (updates_[index].entered[region] == Instant::never()) updates_[index].entered[region] = now;
 }
 
@@ -245,7 +258,7 @@ const std::vector<uint32_t>& Facts::of_key(const Bytes& key) const {
 bool Facts::ahead(uint32_t machine, PartitionId partition) const {
   const Machine& m = machines_[machine];
   const auto pull = m.pulls.find(partition);
-  if (pull != m.pulls.end() && pull->second.open) return true;
+  if (pull != m.pulls.end() && pull->second.open()) return true;
   const auto ahead = m.disk->ahead.find(partition);
   return ahead != m.disk->ahead.end() && !had(machine, partition).covers(ahead->second);
 }

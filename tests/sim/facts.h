@@ -62,11 +62,21 @@ struct Update {
   }
 };
 
+// A complete exchange that is being received: chunks lie aside until all are there, and are then merged.
+struct PullFacts {
+  crdt::DotSet clock;  // as its first chunk claimed
+  uint32_t staged = 0, applied = 0;
+  bool complete = false;
+  bool open() const { return applied > 0; }  // some chunks are merged, and the clock is not joined yet
+};
+using Pulls = std::map<PartitionId, PullFacts>;
+
 // Of one disk, and copied with it: what a process that starts on it can know.
 struct DiskFacts {
   std::vector<crdt::DotSet> base;  // by partition, as of the last checkpoint
   std::vector<crdt::DotSet> frozen;
   std::optional<storage::LogPosition> frozen_at;  // a checkpoint began here
+  Pulls base_pulls, frozen_pulls;
   std::map<PartitionId, crdt::DotSet> ahead;  // what may have come with chunks of exchanges that did not end
 };
 
@@ -124,21 +134,18 @@ class Facts {
     std::optional<crdt::DotSet> joined;  // by an exchange, instead of the dot
     bool cleared = false;                // the partition began again
   };
-  struct Pull {
-    crdt::DotSet clock;  // as its first chunk claimed
-    bool open = false;
-  };
   struct Machine {
     std::vector<crdt::DotSet> had, synced;
     std::deque<Pending> pending;
-    std::map<PartitionId, Pull> pulls;
+    Pulls pulls;
+    bool pulls_known = false;  // which checkpoint recovery began from
     DiskFacts* disk = nullptr;
     uint64_t resets = 0;
   };
 
   uint32_t note(Instant now, uint32_t machine, const region::DeltaRecord& record, bool fresh);
   void apply(Instant now, uint32_t machine, storage::LogPosition at, BytesView record, bool fresh);
-  void chunk(Instant now, uint32_t machine, storage::LogPosition at, const region::PullChunkRecord& record);
+  void applied(Instant now, uint32_t machine, storage::LogPosition at, PartitionId partition, bool fresh);
 
   const topology::Topology& topology_;
   std::vector<uint32_t> region_of_;

@@ -28,8 +28,8 @@ TEST_CASE("simulator: fixed seeds, no guarantee is broken and a second run is th
 TEST_CASE("simulator: seeds that nobody has run, no guarantee is broken", "[sim]") {
   const auto first = static_cast<uint64_t>(std::chrono::system_clock::now().time_since_epoch().count()) /
                      1'000'000 % 1'000'000'000;
-  std::cout << "new seeds " << first << ".." << first + 14 << "\n";
-  for (uint64_t seed = first; seed < first + 15; ++seed) run_clean(seed, false);
+  std::cout << "new seeds " << first << ".." << first + 2 << "\n";
+  for (uint64_t seed = first; seed < first + 3; ++seed) run_clean(seed, false);
 }
 
 TEST_CASE("simulator: a broken run, is made short and fails in the same way every time", "[sim]") {
