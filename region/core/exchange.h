@@ -15,7 +15,7 @@
 // ids of all that is in it. A cursor is 'i' and the last id, or 'd' and the last place; empty: the beginning.
 //
 // Chunks are kept aside, durably, until the last one is there: merged rows are ahead of the clock, and what a
-// coordinator reads from such rows is known to nobody else (docs/decisions/0010).
+// coordinator reads from such rows is known to nobody else (docs/decisions/0011).
 //
 // Every step may be lost or come twice; the receiver asks again, and begins again when the sender no longer
 // knows the scan.
