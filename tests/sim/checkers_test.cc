@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "tests/sim/claim.h"
 #include "tests/sim/digits.h"
 #include "tests/sim/story.h"
 
@@ -43,6 +44,32 @@ TEST_CASE("G1: with W synced logs it passes, with one less or gone in the end it
   CHECK_FALSE(check_durable(gone).violation);
   story.history()[0].update = -1;
   fails(check_durable(story.evidence()), "no replica of its region ever logged it");
+}
+
+TEST_CASE("claim: an increment that ran again after its first commit was lost, the second is meant",
+          "[sim]") {
+  Story story;
+  const WorldOptions two = [] {
+    WorldOptions out;
+    out.regions = out.nodes = 2;
+    return out;
+  }();
+  const topology::Topology topology = make_topology(two);
+  story.add(0, "k", 5, "id");
+  const auto again = story.add(1, "k", 5, "id");
+  story.deliver(again, 0);
+  story.sync_all();
+  Operation& o = story.operation(Op::add, 0, "k", 0, 5);
+  o.request_id = "id";
+  o.by = topology.nodes[0].number;
+  CHECK(update_of(o, story.facts(), topology, 2) == again);
+  SECTION("none is held by W logs: the earliest is judged, and fails") {
+    CHECK(update_of(o, story.facts(), topology, 3) == 0);
+  }
+  SECTION("another acknowledgement speaks of it") {
+    story.facts().updates()[static_cast<size_t>(again)].op = 7;
+    CHECK(update_of(o, story.facts(), topology, 2) == 0);
+  }
 }
 
 TEST_CASE("G2: a calm region that answers passes, one that rejects or is late does not", "[sim]") {

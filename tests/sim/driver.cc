@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "crdt/row_key.h"
 #include "region/core/request_ids.h"
+#include "tests/sim/claim.h"
 
 namespace atolldb::sim {
 
@@ -191,51 +191,16 @@ void Driver::end(uint32_t index, const region::Response* response) {
   begin(index, next);
 }
 
-bool Driver::matches(const Operation& operation, const Update& update) const {
-  if (update.region != operation.region || update.op >= 0) return false;
-  switch (operation.op) {
-    case Op::set:
-      return update.kind == UpdateKind::set && update.value == operation.value;
-    case Op::del:
-      return update.kind == UpdateKind::del;
-    case Op::add:
-      return update.kind == UpdateKind::add && update.request_id == operation.request_id;
-    case Op::sadd:
-      return update.kind == UpdateKind::sadd &&
-             std::is_permutation(update.elements.begin(), update.elements.end(), operation.elements.begin(),
-                                 operation.elements.end());
-    case Op::srem:
-      return update.kind == UpdateKind::srem &&
-             std::all_of(update.rows.begin(), update.rows.end(), [&](const crdt::RowId& row) {
-               return std::any_of(operation.elements.begin(), operation.elements.end(),
-                                  [&](const Bytes& e) { return crdt::element_row(e).id == row; });
-             });
-    default:
-      return false;
-  }
-}
-
-// Which update the answer speaks of: one like it that was committed since the operation began, by the node
-// that answered where there are several. Answers come in order of time, and each takes the earliest that
-// fits: so whoever can have one finds one.
 void Driver::claim(Operation& operation) {
   if ((operation.op == Op::del || operation.op == Op::srem) && operation.number == 0)
     return;  // nothing was there
   Facts& facts = world_.facts();
-  const auto& indices = facts.of_key(operation.key);
-  const auto first = std::partition_point(indices.begin(), indices.end(), [&](uint32_t index) {
-    return facts.updates()[index].issued < operation.invoked;
-  });
-  for (const bool by_answerer : {true, false})
-    for (auto at = first; at != indices.end(); ++at) {
-      Update& update = facts.updates()[*at];
-      if (!matches(operation, update)) continue;
-      if (by_answerer && world_.node(update.machine) != operation.by) continue;
-      update.op = static_cast<int32_t>(&operation - history_.data());
-      operation.update = *at;
-      operation.holders = facts.holders(update);
-      return;
-    }
+  const auto index = update_of(operation, facts, world_.topology(), std::min(plan_.world.w, plan_.world.n));
+  if (!index) return;
+  Update& update = facts.updates()[*index];
+  update.op = static_cast<int32_t>(&operation - history_.data());
+  operation.update = *index;
+  operation.holders = facts.holders(update);
 }
 
 }  // namespace atolldb::sim

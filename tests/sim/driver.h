@@ -50,7 +50,6 @@ class Driver {
   uint32_t choose(Client& client, uint32_t region);
   region::Request request_of(const Client& client, const Operation& operation) const;
   void claim(Operation& operation);
-  bool matches(const Operation& operation, const Update& update) const;
 
   World& world_;
   const Plan& plan_;
