@@ -70,15 +70,18 @@ HeaderFound decode_segment_header(BytesView block, SegmentHeader& header) {
   return HeaderFound::valid;
 }
 
-void seal_record(char* at, uint64_t position, uint64_t incarnation, uint64_t synced_below) {
+void encode_record(char* into, BytesView record, uint64_t position, uint64_t incarnation,
+                   uint64_t synced_below) {
   RecordHead head;
-  std::memcpy(&head, at, sizeof head);
+  head.size = static_cast<uint32_t>(record.size());
   head.synced_below = synced_below;
   const uint64_t hash = head_hash(head, position, incarnation);
   head.check = static_cast<uint32_t>(hash >> 32);
-  head.checksum = XXH3_64bits_withSeed(at + sizeof head, head.size, hash);
-  // `size` is left alone: the protocol thread may be reading it.
-  std::memcpy(at + offsetof(RecordHead, check), &head.check, sizeof head - offsetof(RecordHead, check));
+  head.checksum = XXH3_64bits_withSeed(record.data(), record.size(), hash);
+  std::memcpy(into, &head, sizeof head);
+  std::memcpy(into + sizeof head, record.data(), record.size());
+  const size_t end = sizeof head + record.size();
+  std::memset(into + end, 0, record_extent(record.size()) - end);
 }
 
 std::optional<RecordHead> read_record_head(BytesView bytes, uint64_t position, uint64_t incarnation) {

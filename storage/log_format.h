@@ -43,8 +43,9 @@ struct RecordHead {
 };
 static_assert(sizeof(RecordHead) == kRecordHeadBytes, "the head lies on disk as it lies in memory");
 
-// Fills in the head of the record whose `size` bytes lie behind it. `at` is 8-byte padded memory.
-void seal_record(char* at, uint64_t position, uint64_t incarnation, uint64_t synced_below);
+// Writes record_extent() bytes at `into`. `synced_below` is at most `position`.
+void encode_record(char* into, BytesView record, uint64_t position, uint64_t incarnation,
+                   uint64_t synced_below);
 
 // The head at `bytes`, if it is one for this position.
 std::optional<RecordHead> read_record_head(BytesView bytes, uint64_t position, uint64_t incarnation);

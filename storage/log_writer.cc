@@ -1,7 +1,7 @@
 #include "storage/log_writer.h"
 
 #include <algorithm>
-#include <cstring>
+#include <iterator>
 
 namespace atolldb::storage {
 namespace {
@@ -9,13 +9,10 @@ namespace {
 constexpr Duration kPeriod = Duration::millis(100);
 constexpr Duration kFullRetry = Duration::millis(200);
 constexpr size_t kReadAhead = 4096;
-constexpr size_t kBufferKeptBytes = 4u << 20;
+constexpr size_t kImageKeptBytes = 4u << 20;
+constexpr size_t kAhead = 8, kCacheLine = 64;
 
-size_t extent_at(const Bytes& bytes, size_t offset) {
-  uint32_t size;
-  std::memcpy(&size, bytes.data() + offset, sizeof size);
-  return record_extent(size);
-}
+uint64_t end_of(LogPosition at, const Bytes& record) { return at.value + record_extent(record.size()); }
 
 Error not_kept(LogPosition at) {
   return {Errc::not_found, "log position " + std::to_string(at.value) + " is not kept"};
@@ -34,44 +31,53 @@ LogWriter::LogWriter(const Options& options, std::deque<std::shared_ptr<Segment>
       next_sequence_(next_sequence),
       written_(begin),
       end_(begin),
+      taken_(begin),
       kept_(std::move(kept)),
       synced_(begin),
-      durable_(begin) {
-  waiting_.begin = begin;
-}
+      durable_(begin) {}
 
 bool LogWriter::has_room() const {
   if (full_) return false;
   const std::lock_guard lock(mutex_);
-  return waiting_.bytes.size() < options_.waiting_bytes_max;
+  return end_ - taken_ < options_.waiting_bytes_max;
 }
 
-LogPosition LogWriter::append(BytesView record) {
-  const LogPosition at{end_};
-  const RecordHead head{static_cast<uint32_t>(record.size())};
+std::vector<LogPosition> LogWriter::append(std::vector<Bytes>&& records) {
+  std::vector<LogPosition> positions;
+  if (records.empty()) return positions;
+  positions.reserve(records.size());
+  for (const Bytes& record : records) {
+    positions.push_back({end_});
+    end_ += record_extent(record.size());
+  }
+  std::vector<Bytes> written;
+  {
+    const std::lock_guard lock(mutex_);
+    written.swap(written_records_);
+    if (waiting_.empty()) {
+      waiting_.records = std::move(records);
+      waiting_.positions.assign(positions.begin(), positions.end());
+    } else {
+      std::move(records.begin(), records.end(), std::back_inserter(waiting_.records));
+      waiting_.positions.insert(waiting_.positions.end(), positions.begin(), positions.end());
+    }
+  }
+  hooks_.wake();
+  return positions;
+}
+
+void LogWriter::free_written() {
+  std::vector<Bytes> written;
   const std::lock_guard lock(mutex_);
-  waiting_.starts.push_back(static_cast<uint32_t>(waiting_.bytes.size()));
-  waiting_.bytes.append(reinterpret_cast<const char*>(&head), sizeof head);
-  waiting_.bytes.append(record);
-  waiting_.bytes.resize((waiting_.bytes.size() + kRecordAlignment - 1) / kRecordAlignment * kRecordAlignment);
-  end_ += record_extent(record.size());
-  return at;
+  written.swap(written_records_);
 }
-
-void LogWriter::flush() { hooks_.wake(); }
 
 LogPosition LogWriter::begin() const {
   const std::lock_guard lock(mutex_);
   if (!kept_.empty()) return {kept_.front()->header.begin};
-  return {writing_.bytes.empty() ? waiting_.begin : writing_.begin};
-}
-
-std::optional<BytesView> LogWriter::find_in(const Group& group, uint64_t at) {
-  const uint64_t offset = at - group.begin;
-  if (!std::binary_search(group.starts.begin(), group.starts.end(), offset)) return std::nullopt;
-  uint32_t size;
-  std::memcpy(&size, group.bytes.data() + offset, sizeof size);
-  return BytesView(group.bytes).substr(offset + kRecordHeadBytes, size);
+  for (const Group* group : {&writing_, &waiting_})
+    if (!group->empty()) return group->positions.front();
+  return {end_};
 }
 
 Result<Bytes> LogWriter::read(LogPosition at) const {
@@ -79,11 +85,13 @@ Result<Bytes> LogWriter::read(LogPosition at) const {
   {
     const std::lock_guard lock(mutex_);
     if (at.value >= end_) return not_kept(at);
-    for (const Group* group : {&writing_, &waiting_})
-      if (at.value >= group->begin && at.value < group->begin + group->bytes.size()) {
-        if (const auto found = find_in(*group, at.value)) return Bytes(*found);
-        return not_a_record(at);
-      }
+    for (const Group* group : {&writing_, &waiting_}) {
+      if (group->empty() || at < group->positions.front()) continue;
+      const auto found = std::lower_bound(group->positions.begin(), group->positions.end(), at);
+      if (found == group->positions.end()) continue;
+      if (*found != at) return not_a_record(at);
+      return group->records[static_cast<size_t>(found - group->positions.begin())];
+    }
     for (const auto& kept : kept_)
       if (at.value >= kept->header.begin && at.value < kept->end) segment = kept;
   }
@@ -155,8 +163,7 @@ bool LogWriter::ended() const {
   if (failed_) return true;
   if (!stopping_ || synced_ != written_) return false;
   // What waits for space now would wait for ever.
-  return (waiting_.bytes.empty() && writing_.bytes.empty()) || retry_at_ || !pool_.has_room() ||
-         pool_.failed();
+  return (waiting_.empty() && writing_.empty()) || retry_at_ || !pool_.has_room() || pool_.failed();
 }
 
 Instant LogWriter::wake_at() const { return std::min(sync_at_, retry_at_.value_or(Instant::never())); }
@@ -167,13 +174,13 @@ bool LogWriter::begin(Instant now) {
     const std::lock_guard lock(mutex_);
     if (failed_) return false;
     stopping = stopping_;
-    if (writing_.bytes.empty() && !waiting_.bytes.empty()) {
+    if (writing_.empty() && !waiting_.empty()) {
       std::swap(waiting_, writing_);
-      waiting_.begin = writing_.begin + writing_.bytes.size();
+      taken_ = end_of(writing_.positions.back(), writing_.records.back());
     }
   }
   Part part = Part::nothing;
-  if (!writing_.bytes.empty() && (!retry_at_ || now >= *retry_at_)) part = write_part(now);
+  if (!writing_.empty() && (!retry_at_ || now >= *retry_at_)) part = write_part(now);
   if (part == Part::failed) return false;
   syncing_ =
       synced_ < written_ && (!options_.periodic || stopping || part == Part::segment_full || now >= sync_at_);
@@ -183,8 +190,11 @@ bool LogWriter::begin(Instant now) {
 // Writes what of the group fits into one segment. A segment gets nothing before the one ahead of it is
 // synced: recovery relies on that.
 LogWriter::Part LogWriter::write_part(Instant now) {
-  const size_t from = written_ - writing_.begin;
-  const size_t first = extent_at(writing_.bytes, from);
+  // By positions and not by sizes: those lie in another core's cache.
+  const auto behind = [&](size_t record) {
+    return record + 1 < writing_.positions.size() ? writing_.positions[record + 1].value : taken_;
+  };
+  const uint64_t first = behind(next_) - written_;
   if (room() < first) {
     if (synced_ < written_) return Part::segment_full;
     auto segment = pool_.take(first + kSegmentHeaderBytes);
@@ -192,20 +202,38 @@ LogWriter::Part LogWriter::write_part(Instant now) {
     if (Status begun = begin_segment(std::move(*segment)); !begun) return refused(begun.error(), now);
   }
   const uint64_t space = room();
-  size_t to = from;
-  while (to < writing_.bytes.size() && to - from + extent_at(writing_.bytes, to) <= space)
-    to += extent_at(writing_.bytes, to);
-  char* bytes = writing_.bytes.data();
-  for (size_t at = from; at < to; at += extent_at(writing_.bytes, at))
-    seal_record(bytes + at, writing_.begin + at, options_.incarnation, synced_);
+  size_t end = next_ + 1;
+  while (end < writing_.positions.size() && behind(end) - written_ <= space) ++end;
+  const uint64_t bytes = behind(end - 1) - written_;
+  char* const whole = image(bytes);
+  for (size_t i = next_; i < end; ++i) {
+    // The records come from another core's cache: asked for ahead, they arrive while others are encoded.
+    if (i + kAhead < end) {
+      const Bytes& coming = writing_.records[i + kAhead];
+      __builtin_prefetch(coming.data());
+      __builtin_prefetch(coming.data() + kCacheLine);
+    }
+    encode_record(whole + (writing_.positions[i].value - written_), writing_.records[i],
+                  writing_.positions[i].value, options_.incarnation, synced_);
+  }
   const uint64_t offset = kSegmentHeaderBytes + (written_ - current_->header.begin);
-  if (Status done = current_->segment.file->write_at({bytes + from, to - from}, offset); !done)
+  if (Status done = current_->segment.file->write_at({whole, bytes}, offset); !done)
     return refused(done.error(), now);
   retry_at_.reset();
   full_ = false;
   if (options_.periodic && synced_ == written_) sync_at_ = now + kPeriod;
-  written_ = writing_.begin + to;
+  written_ += bytes;
+  next_ = end;
   return Part::written;
+}
+
+char* LogWriter::image(size_t bytes) {
+  if (image_bytes_ < bytes || image_bytes_ > std::max(bytes, kImageKeptBytes)) {
+    image_bytes_ = std::max(bytes, std::min(2 * image_bytes_, kImageKeptBytes));
+    image_.reset();
+    image_ = std::make_unique_for_overwrite<char[]>(image_bytes_);
+  }
+  return image_.get();
 }
 
 uint64_t LogWriter::room() const {
@@ -258,10 +286,12 @@ void LogWriter::complete(Instant) {
     const std::lock_guard lock(mutex_);
     if (syncing_) synced_ = written_;
     current_->end = written_;
-    if (written_ == writing_.begin + writing_.bytes.size()) {
-      writing_.bytes.clear();
-      writing_.starts.clear();
-      if (writing_.bytes.capacity() > kBufferKeptBytes) Bytes().swap(writing_.bytes);
+    if (next_ == writing_.records.size() && next_ > 0) {
+      if (written_records_.empty()) written_records_.swap(writing_.records);
+      std::move(writing_.records.begin(), writing_.records.end(), std::back_inserter(written_records_));
+      writing_.records.clear();
+      writing_.positions.clear();
+      next_ = 0;
     }
   }
   durable_.store(written_, std::memory_order_release);

@@ -1,8 +1,8 @@
 #pragma once
-// The log while it is written: group commit (DeWitt et al., SIGMOD 1984). The protocol thread appends to a
-// buffer and goes on; the worker takes all that waits, writes it with one pwrite and one fdatasync, and says
-// how far the log is synced. With one record waiting it starts at once; while it syncs, the next group
-// gathers.
+// The log while it is written: group commit (DeWitt et al., SIGMOD 1984). The protocol thread hands over
+// records and goes on; the worker takes all that waits, puts it together, writes it with one pwrite and one
+// fdatasync, and says how far the log is synced. With one record waiting it starts at once; while it syncs,
+// the next group gathers. Records are moved and not copied on the protocol thread, and freed there again.
 
 #include <atomic>
 #include <deque>
@@ -41,10 +41,10 @@ class LogWriter final : public Worker {
             uint64_t next_sequence, SegmentPool& pool, Hooks hooks);
 
   // -- the protocol thread
-  bool has_room() const;  // for more bytes in the buffer
-  // The record's position. The buffer takes records of any number; the caller asks has_room() first.
-  LogPosition append(BytesView record);
-  void flush();  // wakes the worker for what was appended
+  bool has_room() const;  // for more that waits
+  // The records' positions. Any number are taken; the caller asks has_room() first.
+  std::vector<LogPosition> append(std::vector<Bytes>&& records);
+  void free_written();  // what the worker is done with; append() does it, too
   LogPosition end() const { return {end_}; }
   LogPosition begin() const;
   Result<Bytes> read(LogPosition at) const;
@@ -71,9 +71,9 @@ class LogWriter final : public Worker {
 
  private:
   struct Group {
-    uint64_t begin = 0;
-    Bytes bytes;
-    std::vector<uint32_t> starts;  // of its records, from `begin`: streams read what is not written yet, too
+    std::vector<Bytes> records;
+    std::vector<LogPosition> positions;  // of each: streams read what is not written yet, too
+    bool empty() const { return records.empty(); }
   };
 
   enum class Part : unsigned char { nothing, written, segment_full, failed };
@@ -83,7 +83,7 @@ class LogWriter final : public Worker {
   Status begin_segment(SegmentFile&& segment);
   Part refused(const Error& error, Instant now);
   void fail(const Error& error);
-  static std::optional<BytesView> find_in(const Group& group, uint64_t at);
+  char* image(size_t bytes);
 
   const Options options_;
   SegmentPool& pool_;
@@ -92,7 +92,10 @@ class LogWriter final : public Worker {
   // The worker's own.
   std::shared_ptr<Segment> current_;
   uint64_t next_sequence_;
-  uint64_t written_;                    // end of what is in the file
+  uint64_t written_;               // end of what is in the file
+  size_t next_ = 0;                // of writing_: its first record that is not
+  std::unique_ptr<char[]> image_;  // of what is written at once
+  size_t image_bytes_ = 0;
   bool syncing_ = false;                // complete() is to
   Instant sync_at_ = Instant::never();  // of what is written and not synced; periodic only
   std::optional<Instant> retry_at_;     // the disk is full
@@ -102,6 +105,8 @@ class LogWriter final : public Worker {
 
   mutable std::mutex mutex_;
   Group waiting_, writing_;  // `writing_` is filled and emptied under the lock
+  uint64_t taken_;           // end of writing_
+  std::vector<Bytes> written_records_;
   bool stopping_ = false;
   std::deque<std::shared_ptr<Segment>> kept_;
   uint64_t synced_;

@@ -143,7 +143,7 @@ void SegmentPool::recycle(SegmentFile&& segment) {
   bool keep = segment.bytes == options_.segment_bytes;
   {
     const std::lock_guard lock(mutex_);
-    keep = keep && ready_.size() < options_.spares;
+    keep = keep && ready_.size() < options_.spares_kept;
   }
   // The header goes first. If a crash keeps the old one, recovery finds records that are older than the
   // checkpoint and continue nothing.

@@ -30,7 +30,8 @@ class SegmentPool final : public Worker {
   struct Options {
     std::string directory;
     uint64_t segment_bytes = 16u << 20;
-    size_t spares = 2;  // kept ready
+    size_t spares = 2;       // made ahead
+    size_t spares_kept = 4;  // of those that come back
   };
   struct Hooks {
     std::function<void()> wake;    // there is something to do

@@ -255,10 +255,8 @@ TEST_CASE("log: a short write into a recycled segment, nothing old returns", "[s
 
 TEST_CASE("log: what a recycled segment held, verifies neither at its old nor at a new position",
           "[storage][log]") {
-  Bytes record(record_extent(50), 'r');
-  const uint32_t size = 50;
-  std::memcpy(record.data(), &size, sizeof size);
-  seal_record(record.data(), 4096, 77, 4000);
+  Bytes record(record_extent(50), '\0');
+  encode_record(record.data(), Bytes(50, 'r'), 4096, 77, 4000);
   const auto head = read_record_head(record, 4096, 77);
   REQUIRE(head);
   CHECK(head->synced_below == 4000);
