@@ -18,9 +18,14 @@ constexpr uint64_t kMapBytesUsual = uint64_t{256} << 30;  // address space, not 
 constexpr unsigned kNamedTables = 2;
 // The store's own entry in `meta`. Stored keys of callers have at least three bytes.
 constexpr BytesView kCheckpointKey("\0", 1);
+// Longer values are not read only to be certain of a key.
+constexpr size_t kVerifiedBytesMax = 16u << 10;
 
 MDB_val to_val(BytesView bytes) { return {bytes.size(), const_cast<char*>(bytes.data())}; }
 BytesView to_view(const MDB_val& val) { return {static_cast<const char*>(val.mv_data), val.mv_size}; }
+bool verifies(const MDB_val& key, const MDB_val& data) {
+  return data.mv_size > kVerifiedBytesMax || decode_row(to_view(key), to_view(data)).has_value();
+}
 
 Error lmdb_error(const std::string& what, int rc) {
   if (rc == ENOSPC || rc == EDQUOT) return system_error(what, rc);
@@ -191,10 +196,41 @@ struct LmdbTable::Impl {
   const DiskFaults* faults = nullptr;
 
   ~Impl() {
+    for (const Probe& probe : probes)
+      if (probe.cursor) mdb_cursor_close(probe.cursor);
     if (read_txn) mdb_txn_abort(read_txn);
     if (env) mdb_env_close(env);
   }
   MDB_dbi dbi(Part part) const { return dbis[static_cast<size_t>(part)]; }
+
+  // A cursor for points, in the present read transaction.
+  struct Probe {
+    MDB_cursor* cursor = nullptr;
+    uint64_t reader = 0;
+  };
+  Probe probes[2];
+  uint64_t readers = 0;
+  std::optional<Error> failed;
+
+  MDB_cursor* probe(Part part) {
+    MDB_txn* txn = reader();
+    Probe& probe = probes[static_cast<size_t>(part)];
+    if (probe.reader == readers) return probe.cursor;
+    const int rc =
+        probe.cursor ? mdb_cursor_renew(txn, probe.cursor) : mdb_cursor_open(txn, dbi(part), &probe.cursor);
+    if (rc != 0) return nullptr;
+    probe.reader = readers;
+    return probe.cursor;
+  }
+
+  bool is_absent(MDB_cursor* at, BytesView key, int found, MDB_val next, MDB_val data);
+  bool disordered() {
+    failed =
+        Error{Errc::corrupt, "the order of the rows in " + path +
+                                 " is damaged: move this node's data directory away and start the node with "
+                                 "an empty one, it fetches everything from the others; or restore a backup"};
+    return false;
+  }
 
   // Nothing: LMDB has no read transaction to give.
   MDB_txn* reader() {
@@ -202,6 +238,7 @@ struct LmdbTable::Impl {
     const int rc = read_txn ? mdb_txn_renew(read_txn) : mdb_txn_begin(env, nullptr, MDB_RDONLY, &read_txn);
     ensure(rc == 0, "LMDB gives its only reader a transaction");
     reading = true;
+    ++readers;
     return read_txn;
   }
 
@@ -279,15 +316,41 @@ Result<std::unique_ptr<LmdbTable>> LmdbTable::open(const std::string& directory,
 Found LmdbTable::get(Part part, BytesView key, Bytes& value) {
   if (key.empty() || key.size() > kRowKeyBytesMax) return Found::no;
   StoredKey stored(key);
+  MDB_cursor* at = impl_->probe(part);
+  if (!at) return Found::damaged;
   MDB_val k = to_val(stored.view()), data;
-  const int rc = mdb_get(impl_->reader(), impl_->dbi(part), &k, &data);
-  if (rc == MDB_NOTFOUND) return Found::no;
-  if (rc != 0) return Found::damaged;
+  const int rc = mdb_cursor_get(at, &k, &data, MDB_SET_RANGE);
+  if (rc != 0 || to_view(k) != stored.view())
+    return impl_->is_absent(at, stored.view(), rc, k, data) ? Found::no : Found::damaged;
   const auto row = decode_row(stored.view(), to_view(data));
   if (!row || row->kind == RowKind::more) return Found::damaged;
   if (row->kind == RowKind::first) return impl_->assemble(impl_->dbi(part), stored, *row, value);
   value.assign(row->payload);
   return Found::yes;
+}
+
+// What a search does not find may be there all the same, behind a key that a flipped bit has put out of
+// order, or under that key. A search that is led astray ends beside what did it: so the two entries on either
+// side have to stand in order, and the nearest to verify. `at` stands on `next`, where `found` says so.
+bool LmdbTable::Impl::is_absent(MDB_cursor* at, BytesView key, int found, MDB_val next, MDB_val data) {
+  if (found != 0 && found != MDB_NOTFOUND) return disordered();
+  bool certain = true;
+  MDB_val further, unused;
+  if (found == 0) {
+    if (to_view(next) <= key) return disordered();
+    certain = verifies(next, data);
+    const int rc = mdb_cursor_get(at, &further, &unused, MDB_NEXT);
+    if (rc != MDB_NOTFOUND && (rc != 0 || to_view(further) <= to_view(next))) return disordered();
+    if (rc == 0 && mdb_cursor_get(at, &further, &unused, MDB_PREV) != 0) return disordered();
+  }
+  MDB_val before;
+  int rc = mdb_cursor_get(at, &before, &data, found == 0 ? MDB_PREV : MDB_LAST);
+  if (rc == MDB_NOTFOUND) return certain;
+  if (rc != 0 || to_view(before) >= key) return disordered();
+  certain = certain && verifies(before, data);
+  rc = mdb_cursor_get(at, &further, &unused, MDB_PREV);
+  if (rc != MDB_NOTFOUND && (rc != 0 || to_view(further) >= to_view(before))) return disordered();
+  return certain;
 }
 
 Found LmdbTable::Impl::assemble(MDB_dbi table, StoredKey& key, const StoredRow& first, Bytes& value) {
@@ -311,6 +374,8 @@ Found LmdbTable::Impl::assemble(MDB_dbi table, StoredKey& key, const StoredRow& 
 void LmdbTable::end_read() {
   if (std::exchange(impl_->reading, false)) mdb_txn_reset(impl_->read_txn);
 }
+
+std::optional<Error> LmdbTable::failed() const { return impl_->failed; }
 
 LogPosition LmdbTable::checkpoint() const { return impl_->checkpoint; }
 
@@ -357,14 +422,22 @@ Table::Written LmdbTable::write(const MemtablePair& changes, LogPosition positio
 class LmdbTable::LmdbCursor final : public Table::Cursor {
  public:
   LmdbCursor(Impl& table, MDB_dbi dbi) : table_(table), dbi_(dbi) {
-    const int rc = mdb_cursor_open(table.reader(), dbi, &cursor_);
-    ensure(rc == 0, "a cursor opens in an open table");
+    if (mdb_cursor_open(table.reader(), dbi, &cursor_) != 0) sound_ = table.disordered();
   }
-  ~LmdbCursor() override { mdb_cursor_close(cursor_); }
+  ~LmdbCursor() override {
+    if (cursor_) mdb_cursor_close(cursor_);
+  }
   LmdbCursor(const LmdbCursor&) = delete;
   LmdbCursor& operator=(const LmdbCursor&) = delete;
 
   void seek(BytesView from) override {
+    if (!cursor_) return;
+    if (!from.empty()) {
+      MDB_val next = to_val(from), data;
+      const int rc = mdb_cursor_get(cursor_, &next, &data, MDB_SET_RANGE);
+      const bool exact = rc == 0 && to_view(next) == from;
+      if (!exact && !table_.is_absent(cursor_, from, rc, next, data)) sound_ = false;
+    }
     stored_key_ = to_val(from);
     move(from.empty() ? MDB_FIRST : MDB_SET_RANGE);
     // A key that `from` continues with zeros lies behind it here, because of its chunk number.
@@ -385,14 +458,35 @@ class LmdbTable::LmdbCursor final : public Table::Cursor {
     return found;
   }
 
+  // The row that a walk ends at is not read, and yet it has to be what it says.
+  bool sound() override {
+    if (valid_ && !verifies(stored_key_, data_)) sound_ = false;
+    return sound_;
+  }
+
  private:
   // On to the first chunk of the next row.
   void move(MDB_cursor_op op) {
-    int rc = mdb_cursor_get(cursor_, &stored_key_, &data_, op);
-    while (rc == 0 && (stored_key_.mv_size <= kChunkNumberBytes || chunk_of(to_view(stored_key_)) != 0))
-      rc = mdb_cursor_get(cursor_, &stored_key_, &data_, MDB_NEXT);
+    const BytesView row = key_;
+    int rc = step(op);
+    for (; rc == 0; rc = step(MDB_NEXT)) {
+      const BytesView stored = to_view(stored_key_);
+      key_ = stored.substr(0, stored.size() - std::min(stored.size(), kChunkNumberBytes));
+      if (!key_.empty() && chunk_of(stored) == 0) break;
+      // The store's own entry is no row. Others are a row's later chunks, which mostly follow it.
+      if (stored == kCheckpointKey || key_ == row) continue;
+      const auto chunk = decode_row(stored, to_view(data_));
+      if (!chunk || chunk->kind != RowKind::more) sound_ = false;
+    }
     valid_ = rc == 0;
-    if (valid_) key_ = to_view(stored_key_).substr(0, stored_key_.mv_size - kChunkNumberBytes);
+  }
+
+  int step(MDB_cursor_op op) {
+    const BytesView before = to_view(stored_key_);
+    const int rc = mdb_cursor_get(cursor_, &stored_key_, &data_, op);
+    if (rc != 0 && rc != MDB_NOTFOUND) sound_ = table_.disordered();
+    if (rc == 0 && op == MDB_NEXT && to_view(stored_key_) <= before) sound_ = table_.disordered();
+    return rc;
   }
 
   Impl& table_;
@@ -400,6 +494,7 @@ class LmdbTable::LmdbCursor final : public Table::Cursor {
   MDB_cursor* cursor_ = nullptr;
   MDB_val stored_key_{}, data_{};
   Bytes assembled_;
+  bool sound_ = true;
 };
 
 std::unique_ptr<Table::Cursor> LmdbTable::cursor(Part part) {

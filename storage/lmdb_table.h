@@ -25,6 +25,7 @@ class LmdbTable final : public Table {
   LogPosition checkpoint() const override;
   Status grow() override;  // doubles the map
   uint64_t used_bytes() const override;
+  std::optional<Error> failed() const override;
   std::unique_ptr<Cursor> cursor(Part part) override;
   Written write(const MemtablePair& changes, LogPosition position, std::optional<Error>& error) override;
 

@@ -34,6 +34,7 @@ LoggedStore::~LoggedStore() = default;
 Status LoggedStore::recover(const RecordVisitor& old, const RecordVisitor& apply) {
   ensure(!recovered(), "recover() is called once");
   Result<RecoveredLog> found = recover_log(*files_, log_directory_, checkpoint_, incarnation_, old, apply);
+  if (const auto error = table_->failed()) return *error;
   if (!found) return found.error();
   start(std::move(*found));
   return ok();
@@ -86,6 +87,7 @@ void LoggedStore::stop_checkpoints() { checkpointer_->stop(); }
 std::optional<Error> LoggedStore::failed() const {
   if (const auto error = log_->failed()) return error;
   if (const auto error = pool_->failed()) return error;
+  if (const auto error = table_->failed()) return error;
   return checkpointer_->failed();
 }
 
@@ -118,7 +120,11 @@ Result<std::vector<LogPosition>> LoggedStore::commit(Batch&& batch) {
 Found LoggedStore::find(BytesView key, Bytes& value, Memtable MemtablePair::*part, Table::Part below) {
   auto entry = (active_.*part).find(key);
   if (!entry && frozen_) entry = ((*frozen_).*part).find(key);
-  if (!entry) return table_->get(below, key, value);
+  if (!entry) {
+    const Found found = table_->get(below, key, value);
+    if (found == Found::damaged && table_->failed()) notify();
+    return found;
+  }
   if (entry->erased) return Found::no;
   value.assign(entry->value);
   return Found::yes;
@@ -127,7 +133,10 @@ Found LoggedStore::find(BytesView key, Bytes& value, Memtable MemtablePair::*par
 bool LoggedStore::walk(BytesView from, BytesView to, const RowVisitor& visit, Memtable MemtablePair::*part,
                        Table::Part below) {
   const std::unique_ptr<Table::Cursor> base = table_->cursor(below);
-  return merged_walk(active_.*part, frozen_ ? &((*frozen_).*part) : nullptr, *base, from, to, visit);
+  const bool intact =
+      merged_walk(active_.*part, frozen_ ? &((*frozen_).*part) : nullptr, *base, from, to, visit);
+  if (!intact && table_->failed()) notify();
+  return intact;
 }
 
 Found LoggedStore::get(BytesView row_key, Bytes& value) {

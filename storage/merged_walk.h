@@ -8,7 +8,8 @@
 namespace atolldb::storage {
 
 // `Base` is a cursor over the checkpointed entries: seek(from), valid(), key(), read(view) -> Found, next().
-// The view of read() lasts until the next call. Returns false when a damaged entry was met.
+// sound(). The view of read() lasts until the next call. Returns false when a damaged entry was met, or may
+// have hidden others.
 template <typename Base>
 bool merged_walk(const Memtable& active, const Memtable* frozen, Base& base, BytesView from, BytesView to,
                  const Store::RowVisitor& visit) {
@@ -40,7 +41,7 @@ bool merged_walk(const Memtable& active, const Memtable* frozen, Base& base, Byt
     const bool has_a = a != active.end() && a.key() < to;
     const bool has_f = f != middle.end() && f.key() < to;
     const bool has_b = base.valid() && base.key() < to;
-    if (!has_a && !has_f && !has_b) return undamaged;
+    if (!has_a && !has_f && !has_b) return base.sound() && undamaged;
 
     BytesView least = has_a ? a.key() : has_f ? f.key() : base.key();
     if (has_f && f.key() < least) least = f.key();
@@ -51,12 +52,12 @@ bool merged_walk(const Memtable& active, const Memtable* frozen, Base& base, Byt
 
     if (at_a || at_f) {
       const Memtable::Entry entry = at_a ? *a : *f;
-      if (!entry.erased && !visit(least, entry.value)) return undamaged;
+      if (!entry.erased && !visit(least, entry.value)) return base.sound() && undamaged;
     } else {
       BytesView value;
       const Found found = base.read(value);
       if (found == Found::damaged) undamaged = false;
-      if (found == Found::yes && !visit(least, value)) return undamaged;
+      if (found == Found::yes && !visit(least, value)) return base.sound() && undamaged;
     }
     // `least` may point into the base, which moves last.
     if (at_a) ++a;

@@ -34,6 +34,8 @@ class Table {
   // Called when write() has answered needs_growth, and not while it runs. Ends the read.
   virtual Status grow() = 0;
   virtual uint64_t used_bytes() const = 0;
+  // Damage that no row can be blamed for: nothing that is not found here can be said to be absent any more.
+  virtual std::optional<Error> failed() const { return std::nullopt; }
 
   // A place in a part, in the order of the keys. Valid until end_read().
   class Cursor {
@@ -46,6 +48,9 @@ class Table {
     BytesView key() const { return key_; }
     // The view lasts until the next call.
     virtual Found read(BytesView& value) = 0;
+    // At the end of a walk. False: damage may have hidden rows at its beginning, between its rows or where it
+    // stands now.
+    virtual bool sound() { return true; }
 
    protected:
     bool valid_ = false;

@@ -8,6 +8,10 @@ namespace atolldb::region {
 namespace {
 constexpr uint8_t kNodeStateVersion = 1;
 constexpr const char* kNodeKey = "n";
+constexpr const char* kStartEmpty =
+    ": move this node's data directory away and start the node with an empty one, it fetches everything from "
+    "the "
+    "others; or restore a backup";
 
 struct KnownPeer {
   NodeNumber node{};
@@ -61,7 +65,7 @@ Status Node::recover(Now now) {
         if (restore_once()) failed = replay(at, bytes);
         return failed.has_value();
       });
-  if (!recovered) return recovered;
+  if (!recovered) return failed ? recovered : failed;  // why the replay stopped it, where it did
   if (!restore_once()) return failed;
   storage::Batch abandoned;
   for (auto& [id, partition] : partitions_) {
@@ -82,14 +86,15 @@ Status Node::recover(Now now) {
 Status Node::restore_meta() {
   Bytes value;
   if (state_.store.get_meta(kNodeKey, value) == storage::Found::damaged)
-    return {Errc::corrupt, "the node's own state in LMDB is damaged"};
+    return {Errc::corrupt, std::string("the node's own state in LMDB is damaged") + kStartEmpty};
   if (!value.empty())
     if (auto restored = restore_node(value); !restored) return restored;
   for (auto& [id, partition] : partitions_) {
     Bytes bytes;
     const storage::Found found = state_.store.get_meta(partition_key(id), bytes);
     if (found == storage::Found::damaged)
-      return {Errc::corrupt, "the state of partition " + std::to_string(raw(id)) + " in LMDB is damaged"};
+      return {Errc::corrupt,
+              "the state of partition " + std::to_string(raw(id)) + " in LMDB is damaged" + kStartEmpty};
     if (found == storage::Found::no) continue;
     if (auto restored = partition->restore(bytes); !restored) return restored;
   }
