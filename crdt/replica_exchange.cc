@@ -7,6 +7,7 @@
 // sender has seen. Both bring their key's unit along, so a chunk that begins inside a key repeats the unit.
 #include <algorithm>
 
+#include "crdt/base/canary.h"
 #include "crdt/replica_impl.h"
 #include "crdt/units_codec.h"
 
@@ -100,6 +101,7 @@ Part absent_part(const RowName& name) {
 // What a unit does not bring is spoken for too: the rows that the receiver holds, and where there is anything
 // of a key's unit on either side, its string row.
 void add_absent(std::vector<RowName> held, std::vector<Part>& parts) {
+  if (canary(Canary::absent_not_spoken_for)) return;
   const auto in_unit = [](const RowName& name) { return !is_item(name.tag); };
   if (std::any_of(held.begin(), held.end(), in_unit) ||
       std::any_of(parts.begin(), parts.end(), [&](const Part& part) { return in_unit(part.name); }))
@@ -172,7 +174,10 @@ void Replica::end_scan(uint64_t number) {
   settle(retained());
 }
 
-void Replica::begin_pull(const DotSet& sender_clock) { pull_ = Pull{sender_clock, {}}; }
+void Replica::begin_pull(const DotSet& sender_clock) {
+  pull_ = Pull{sender_clock, {}};
+  if (canary(Canary::clock_before_rows)) clock_.join(sender_clock);
+}
 void Replica::abandon_pull() { pull_.reset(); }
 bool Replica::pulling() const { return pull_.has_value(); }
 BytesView Replica::pull_cursor() const { return pull_ ? BytesView(pull_->cursor) : BytesView(); }
@@ -207,7 +212,7 @@ Result<bool> Replica::receive(BytesView cursor, const Chunk& chunk) {
 
   merge_range(std::move(*units), own_rows(cursor, chunk.next));
   pull_->cursor = chunk.next;
-  if (!chunk.next.empty()) return false;
+  if (!chunk.next.empty() && !canary(Canary::exchange_ends_early)) return false;
   const DotSet sender = std::move(pull_->clock);
   pull_.reset();
   clock_.join(sender);

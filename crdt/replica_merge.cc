@@ -1,6 +1,7 @@
 // Merging a delta (rules 1, 2, 4 and 10 of docs/data-model.md): fill on the way in, strip on the way out.
 #include <algorithm>
 
+#include "crdt/base/canary.h"
 #include "crdt/replica_impl.h"
 
 namespace atolldb::crdt {
@@ -39,12 +40,15 @@ bool join_totals(Row& row) {
 
 // What contexts in rows are stripped of: while scans run, only what the clock from before the first of them
 // covers (rule 10).
-const DotSet& Replica::retained() const { return scans_.empty() ? clock_ : scans_.begin()->second; }
+const DotSet& Replica::retained() const {
+  return scans_.empty() || canary(Canary::scan_strips_all) ? clock_ : scans_.begin()->second;
+}
 
 // Whether a running exchange's clock counts for this row: its place is behind the cursor (rule 11). Header,
 // string, total and journal rows have their key's prefix as their place, elements and fields their row key.
 bool Replica::has_arrived(const At& at, const RowName& name) const {
   if (!pull_) return false;
+  if (canary(Canary::clock_before_range)) return true;
   if (is_item(name.tag)) return row_key(at.prefix, name) <= pull_->cursor;
   return at.prefix <= pull_->cursor;
 }
@@ -120,7 +124,11 @@ void Replica::merge(const At& at, Held& held, const Part& part, const std::vecto
   Row& row = held.row;
   const Seen seen = seen_of(part, contexts);
   if (!row.live.empty()) {
-    const auto voided = [&](const Live& l) { return seen.contains(l) && find(part.live, l.dot) == nullptr; };
+    const auto voided = [&](const Live& l) {
+      if (canary(Canary::wall_clock_first) && !part.live.empty() && part.live.front().hlc < l.hlc)
+        return false;
+      return seen.contains(l) && find(part.live, l.dot) == nullptr;
+    };
     if (std::erase_if(row.live, voided) > 0) held.changed = true;
   }
   // A dot that the clock has and no row holds was removed.
@@ -132,6 +140,7 @@ void Replica::merge(const At& at, Held& held, const Part& part, const std::vecto
   };
   for (const Live& l : part.live) {
     if (l.standing || row.find(l.dot) != nullptr || gone(l)) continue;
+    if (canary(Canary::sibling_dropped) && part.name.tag == RowTag::string) row.live.clear();
     insert_sorted(row.live, l);
     row.subject = part.subject;
     held.changed = true;
@@ -152,6 +161,7 @@ void Replica::merge(const At& at, Held& held, const Part& part, const std::vecto
   if ((rest == nullptr || rest->empty()) && part.extra.empty()) return;
   DotSet context = rest == nullptr ? part.extra : join(*rest, part.extra);
   for (const Live& l : part.live) context.erase(l.dot);
+  if (canary(Canary::context_not_kept)) return;
   row.context.join(context);
 }
 
@@ -168,8 +178,8 @@ void Replica::merge_key(BytesView key, const std::vector<DotSet>& contexts, cons
   const Held* header = !rows.empty() && rows.front().name.tag == RowTag::header ? &rows.front() : nullptr;
   for (const Part& part : parts) {
     while (held->name < part.name) ++held;
-    merge(at, *held, part, contexts, rests,
-          is_item(part.name.tag) && header != nullptr ? &header->row.context : nullptr);
+    const bool excludes = is_item(part.name.tag) && header != nullptr && !canary(Canary::clear_by_element);
+    merge(at, *held, part, contexts, rests, excludes ? &header->row.context : nullptr);
     if (part.name.tag != RowTag::header || adds_nothing(part)) continue;
     const Seen seen = seen_of(part, contexts);
     for (Held& row : rows) {  // the items of a cleared collection go; a field's totals by its own part
@@ -182,6 +192,8 @@ void Replica::merge_key(BytesView key, const std::vector<DotSet>& contexts, cons
       if (row.row.live.empty()) row.row.subject.clear();
     }
   }
+  const auto adds = [](const Part& part) { return !part.live.empty(); };
+  if (canary(Canary::remove_without_dot) && std::none_of(parts.begin(), parts.end(), adds)) joins = nullptr;
   if (joins != nullptr) clock_.join(*joins);
   for (Held& row : rows) store(at, row);
 }
@@ -227,6 +239,7 @@ bool Replica::apply(const Delta& delta) {
 }
 
 bool Replica::ready(const Delta& delta) const {
+  if (canary(Canary::adds_in_any_order)) return true;
   for (const Part& part : delta.parts) {
     if (part.after_add > 0 && !clock_.contains({actor_of(part.name), part.after_add})) return false;
     for (const Dot& dot : part.after)

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "crdt/base/canary.h"
 #include "crdt/replica_impl.h"
 
 namespace atolldb::crdt {
@@ -94,7 +95,9 @@ Register Replica::View::string_register() const {
 }
 
 Int128 counting(const Live& total, const std::optional<Baseline>& baseline) {
-  return !baseline || baseline->counter < total.started ? total.sum : total.sum - baseline->sum;
+  const bool before = baseline && baseline->counter < total.started;
+  if (before && canary(Canary::baseline_of_another_start)) return total.sum - baseline->sum;
+  return !baseline || before ? total.sum : total.sum - baseline->sum;
 }
 
 std::optional<int64_t> parse_integer(BytesView text) {
@@ -266,7 +269,10 @@ int64_t Replica::clear_parts(const At& at, const View& view, const Dot& dot, std
     if (!row.live.empty()) ++items;
     header.extra.join(uncovered({}, row.live));
     if (name.tag == RowTag::element) {
-      if (!row.context.empty()) parts.push_back(seen_part(name, row, view.header.row.context));
+      if (canary(Canary::contexts_of_rows_merged))
+        header.extra.join(row.context);
+      else if (!row.context.empty())
+        parts.push_back(seen_part(name, row, view.header.row.context));
       for (const Live& l : row.live)
         if (shown != Type::set)
           parts.push_back(journal_part(dot, {.type = RowTag::element, .loser = l.dot, .value = row.subject}));
@@ -301,13 +307,15 @@ Delta Replica::plain(const At& at, const View& view, const Dot& dot, std::vector
 
   const Register shown = view.string_register();
   for (const Live& l : view.string.row.live)
-    if (!shown.shows(l)) delta.parts.push_back(journal_part(dot, record_of(l, std::nullopt)));
+    if (!shown.shows(l) && !canary(Canary::journal_dropped))
+      delta.parts.push_back(journal_part(dot, record_of(l, std::nullopt)));
   for (const Held& total : view.totals) {
     Part part;
     part.name = total.name;
     part.baseline = total.row.baseline;
     for (const Live& l : total.row.live) {
-      part.baseline = later(part.baseline, Baseline{l.dot.counter, l.sum});
+      if (!canary(Canary::set_leaves_totals))
+        part.baseline = later(part.baseline, Baseline{l.dot.counter, l.sum});
       if (!shown.shows(l)) delta.parts.push_back(journal_part(dot, record_of(l, std::nullopt)));
     }
     delta.parts.push_back(std::move(part));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "crdt/base/canary.h"
 #include "crdt/restrict.h"
 
 namespace atolldb::region {
@@ -38,6 +39,7 @@ Coordinator::Coordinator(NodeState& node, Partition& partition) : node_(node), p
 uint32_t Coordinator::promises_needed() const {
   const auto n = static_cast<uint32_t>(partition_.replicas.size());
   const uint32_t w = std::min(node_.home().w, n);
+  if (canary(Canary::takeover_by_one)) return 1;
   return n - w + 1;
 }
 
@@ -77,7 +79,9 @@ void Coordinator::on_caught_up() {
 // says: this replica has promised the epoch and holds these dots durably.
 void Coordinator::count_promises() {
   for (Follower& follower : followers_) {
-    if (!follower.promise_pending || !partition_.data.clock().covers(follower.promise_clock)) continue;
+    const bool caught_up =
+        partition_.data.clock().covers(follower.promise_clock) || canary(Canary::promise_counts_too_early);
+    if (!follower.promise_pending || !caught_up) continue;
     follower.promise_pending = false;
     follower.reported = true;
     follower.progress_due = true;
@@ -106,6 +110,7 @@ void Coordinator::activate() {
                                   " in_flight=" + std::to_string(partition_.unsettled().size()));
   for (Follower& follower : followers_)
     if (follower.reported) pump(follower);
+  if (canary(Canary::takeover_settles_all)) partition_.settle(partition_.data.clock());
   settle_held();
   node_.settled_news.insert(partition_.id);  // the streams to other regions begin here now
 }
@@ -158,7 +163,7 @@ uint32_t Coordinator::holders(const Dot& dot) const {
 }
 
 bool Coordinator::held_by_w(const Dot& dot) const {
-  return holders(dot) >=
+  return holders(dot) + (canary(Canary::acknowledge_at_w_minus_1) ? 1 : 0) >=
          std::min<uint32_t>(node_.home().w, static_cast<uint32_t>(partition_.replicas.size()));
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "crdt/base/canary.h"
 #include "crdt/context_codec.h"
 #include "region/core/coordinator.h"
 #include "region/core/look_map.h"
@@ -121,10 +122,10 @@ void Coordinator::read(const Request& request, const ReplyTo& to, Instant deadli
   waiting.to = to;
   waiting.response = std::move(response);
   waiting.bulk = !partition_.unsettled_bulk().empty();
-  waiting.confirmations = r - 1;
+  waiting.confirmations = canary(Canary::read_without_confirming) ? 0 : r - 1;
   waiting.since = node_.now.monotonic;
   waiting.deadline = deadline;
-  waiting.of_key = partition_.unsettled_of(request.key);
+  if (!canary(Canary::read_before_settled)) waiting.of_key = partition_.unsettled_of(request.key);
   waiting.up_to = partition_.last_entered();
   wait(std::move(waiting));
 }
@@ -142,7 +143,7 @@ bool Coordinator::ripe(const Waiting& waiting) const {
   if (waiting.bulk && !partition_.unsettled_bulk().empty()) return false;
   if (waiting.copies > 0 && holders(waiting.dot) < waiting.copies) return false;
   if (waiting.confirmations == 0) return true;
-  if (waiting.round == 0) return false;
+  if (waiting.round == 0 && !canary(Canary::confirmed_before_the_read)) return false;
   uint32_t standing = 0;
   for (const Follower& follower : followers_)
     if (follower.stands_round >= waiting.round && node_.peers.votes(follower.node)) ++standing;
@@ -181,7 +182,8 @@ std::vector<NodeNumber> Coordinator::confirmers() const {
 void Coordinator::resign(const char* why) {
   for (Waiting& waiting : waiting_) {
     Response response;
-    response.outcome = waiting.write ? Outcome::unknown : Outcome::rejected;
+    const bool open = waiting.write && !canary(Canary::deposed_is_rejected);
+    response.outcome = open ? Outcome::unknown : Outcome::rejected;
     response.code = Errc::unavailable;
     response.message = why;
     node_.out.reply(waiting.to, std::move(response));
@@ -255,7 +257,8 @@ void Coordinator::write(const Request& request, const ReplyTo& to, Instant deadl
     return node_.out.reply(
         to, filled(failed({Errc::busy,
                            "too many writes are not acknowledged by enough replicas yet; try again soon"})));
-  const Dot dot{node_.actor(), partition_.data.clock().last_of(node_.actor()) + 1};
+  const Actor actor = canary(Canary::actor_kept) ? Actor{node_.self, 1, 1} : node_.actor();
+  const Dot dot{actor, partition_.data.clock().last_of(actor) + 1};
   const crdt::Hlc stamp = next_stamp();
   auto mutation = mutate(request, dot, stamp);
   if (node_.damaged.contains(partition_.id))
@@ -283,7 +286,8 @@ void Coordinator::write(const Request& request, const ReplyTo& to, Instant deadl
   if (request.w > node_.home().w) waiting.copies = request.w;
   waiting.since = node_.now.monotonic;
   waiting.deadline = deadline;
-  if (request.op != Op::set && request.op != Op::set_context) {  // it tells more than its delta does
+  const bool tells_more = request.op != Op::set && request.op != Op::set_context;  // than its delta does
+  if (tells_more && !canary(Canary::sum_before_settled)) {
     waiting.of_key = in_flight;
     waiting.up_to = partition_.last_entered();
     waiting.bulk = !partition_.unsettled_bulk().empty();
@@ -364,6 +368,7 @@ bool Coordinator::decide_by_id(const Request& request, const ReplyTo& to, Instan
                   "the partition has a new coordinator: make a new request id");
   uint64_t lost_epoch = partition_.lost_epoch;
   for (const Follower& follower : followers_) lost_epoch = std::max(lost_epoch, follower.lost_epoch);
+  if (canary(Canary::retry_runs_early)) return false;
   if (id.epoch > epoch_ || !reported_by_all() || id.epoch.number <= lost_epoch)
     return answer(Outcome::unknown, Errc::unavailable,
                   "not every replica has reported since the request id was made: whether it was counted is "

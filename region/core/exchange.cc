@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "crdt/base/canary.h"
 #include "region/core/request_ids.h"
 
 namespace atolldb::region {
@@ -288,7 +289,7 @@ void Exchanges::on_pull(NodeNumber from, const Pull& pull) {
 void Exchanges::fill_ids(Partition& partition, bool local, Chunk& out,
                          std::vector<std::pair<Bytes, Bytes>>& ids, Bytes& next) {
   const BytesView cursor = out.cursor.empty() ? BytesView() : out.cursor.substr(1);
-  if (local && partition.ids > 0)
+  if (local && partition.ids > 0 && !canary(Canary::request_ids_not_exchanged))
     RequestIds(node_.store, partition.id).walk(cursor, [&](BytesView id, BytesView entry) {
       ids.emplace_back(id, entry);
       return ids.size() < kIdsPerChunk;

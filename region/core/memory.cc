@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "crdt/base/canary.h"
+
 namespace atolldb::region {
 
 void Memory::begin(uint32_t disk_start, storage::LogPosition disk_position, bool lost) {
@@ -55,7 +57,8 @@ void Memory::on_position(NodeNumber from, const Position& position) {
     return;
   }
   const auto known = std::pair(position.known_start, position.known_position);
-  if (!lost_ && known > std::pair(disk_start_, disk_position_)) {
+  const bool older = known > std::pair(disk_start_, disk_position_) && !canary(Canary::old_disk_votes);
+  if (!lost_ && older) {
     lost_ = true;
     node_.note(LogLevel::warn,
                "this disk is older than what the node acknowledged: it has no vote until exchanges have "

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "crdt/base/canary.h"
 #include "region/core/node.h"
 
 namespace atolldb::region {
@@ -25,6 +26,7 @@ Partition* Node::partition_of_sender(PartitionId id, const Epoch& epoch) {
 void Node::on(const Append& m) {
   Partition* partition = partition_of_sender(m.partition, m.epoch);
   if (partition == nullptr) return;
+  if (canary(Canary::append_below_the_promise)) partition->promised = std::min(partition->promised, m.epoch);
   if (m.epoch < partition->promised) return state_.out.send(from_, Fenced{m.partition, partition->promised});
   crdt::DotSet dots;
   for (const Entry& entry : m.entries) {

@@ -1,5 +1,6 @@
 #include "region/core/outgoing.h"
 
+#include "crdt/base/canary.h"
 #include "region/core/request_codec.h"
 
 namespace atolldb::region {
@@ -12,6 +13,7 @@ FrameWriter& Outgoing::frame_for(NodeNumber to) {
 
 void Outgoing::ack_when(storage::LogPosition after, NodeNumber to, PartitionId partition, const Epoch& epoch,
                         crdt::DotSet&& dots) {
+  if (canary(Canary::acknowledge_before_sync)) after = {};
   acks_.push_back({after, to, partition, epoch, std::move(dots)});
 }
 

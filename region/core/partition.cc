@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "crdt/base/canary.h"
 #include "crdt/fields.h"
 #include "crdt/row_key.h"
 #include "region/core/request_ids.h"
@@ -82,7 +83,8 @@ bool Partition::apply(const crdt::Delta& delta, BytesView request_id, storage::B
   node_.rows.drain(batch);
   const Dot dot = delta.dot();
   // One that counts as forgotten already is not kept: it would never be forgotten again.
-  if (!request_id.empty() && RequestIds::made_ms(request_id) > ids_forgotten_ms) {
+  if (!request_id.empty() && RequestIds::made_ms(request_id) > ids_forgotten_ms &&
+      !canary(Canary::request_id_not_kept)) {
     const RequestIds ids_kept(node_.store, id);
     if (!ids_adopted_ || !ids_kept.find(request_id)) count_ids(1);
     ids_kept.remember(request_id, dot, batch);
@@ -130,6 +132,7 @@ Status Partition::replay(const DeltaRecord& record, storage::LogPosition at) {
   promised = std::max(promised, record.epoch);
   stamp = std::max(stamp, record.stamp);
   if (data.clock().covers(delta->dots)) return ok();
+  if (canary(Canary::dot_forgotten) && delta->dot().counter % 8 == 0) return ok();
   storage::Batch batch;
   apply(*delta, record.request_id, batch);
   const auto committed = node_.store.commit(std::move(batch));
@@ -177,7 +180,7 @@ void Partition::promise(const Epoch& epoch, storage::Batch&& batch) {
   ensure(promised < epoch, "a replica promises only upwards");
   promised = epoch;
   dirty = true;
-  batch.records.push_back(to_bytes(PromiseRecord{id, epoch}));
+  if (!canary(Canary::promise_not_logged)) batch.records.push_back(to_bytes(PromiseRecord{id, epoch}));
   node_.commit(std::move(batch));
   promised_at = node_.store.log_end();
 }

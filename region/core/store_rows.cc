@@ -1,5 +1,6 @@
 #include "region/core/store_rows.h"
 
+#include "crdt/base/canary.h"
 #include "crdt/base/ensure.h"
 
 namespace atolldb::region {
@@ -14,6 +15,10 @@ PartitionId partition_of(BytesView row_key) {
 
 }  // namespace
 
+void StoreRows::met_damage(BytesView row_key) {
+  if (!canary(Canary::damaged_row_absent)) damaged_.insert(partition_of(row_key));
+}
+
 bool StoreRows::get(BytesView row_key, Bytes& row) {
   if (!pending_.empty()) {
     if (auto at = pending_.find(row_key); at != pending_.end()) {
@@ -22,7 +27,7 @@ bool StoreRows::get(BytesView row_key, Bytes& row) {
     }
   }
   const storage::Found found = store_.get(row_key, row);
-  if (found == storage::Found::damaged) damaged_.insert(partition_of(row_key));
+  if (found == storage::Found::damaged) met_damage(row_key);
   return found == storage::Found::yes;
 }
 
@@ -44,7 +49,7 @@ void StoreRows::erase(BytesView row_key) {
 
 void StoreRows::walk(BytesView from, BytesView to, const std::function<bool(BytesView, BytesView)>& visit) {
   if (pending_.empty()) {
-    if (!store_.walk(from, to, visit)) damaged_.insert(partition_of(from));
+    if (!store_.walk(from, to, visit)) met_damage(from);
     return;
   }
   auto at = pending_.lower_bound(from);
@@ -64,7 +69,7 @@ void StoreRows::walk(BytesView from, BytesView to, const std::function<bool(Byte
     }
     return going;
   });
-  if (!intact) damaged_.insert(partition_of(from));
+  if (!intact) met_damage(from);
   pending_before(to);
 }
 

@@ -26,6 +26,8 @@ class StoreRows final : public crdt::Rows {
   void drain(storage::Batch& batch);
 
  private:
+  void met_damage(BytesView row_key);
+
   storage::Store& store_;
   std::map<Bytes, std::optional<Bytes>, std::less<>> pending_;
   std::set<PartitionId>& damaged_;

@@ -6,6 +6,7 @@ import tempfile
 import unittest
 import unittest.mock
 
+import canaries_test
 import format_test
 import headers_test
 import includes_test
@@ -42,6 +43,38 @@ class HouseTest(unittest.TestCase):
 
     def accepted(self, check, files):
         self.assertEqual(self.findings(check, files), [])
+
+
+class Canaries(HouseTest):
+    LIST = "#define LIST(X) \\\n  X(bug, \"what\")\n"
+    INCLUDE = "#include \"crdt/base/canary.h\"\n"
+    USE = "if (canary(Canary::bug)) return;\n"
+    ROW = "## Canaries\n\n| `bug` | G1 |\n"
+    BUILD = "x = files('main.cc',\n  '../../crdt/a.cc')\n"
+
+    def tree(self, uses=1, row=ROW, build=BUILD, path="crdt/a.cc"):
+        return {"crdt/base/canary.h": self.LIST, path: self.INCLUDE + self.USE * uses, "docs/testing.md": row,
+                "tests/canaries/meson.build": build}
+
+    def test_one_use_in_a_file_that_is_built_and_one_row_are_accepted(self):
+        self.accepted(canaries_test.check, self.tree())
+
+    def test_none_and_two_uses_are_refused(self):
+        self.refused(canaries_test.check, self.tree(uses=0), "found 0 uses of the canary bug")
+        self.refused(canaries_test.check, self.tree(uses=2), "found 2 uses of the canary bug")
+
+    def test_a_canary_without_a_row_and_a_row_without_a_canary_are_refused(self):
+        self.refused(canaries_test.check, self.tree(row="| `bug` | G1 |\n"), "found 0 rows for the canary bug")
+        self.refused(canaries_test.check, self.tree(row=self.ROW + "| `bug` | G2 |\n"), "found 2 rows")
+        self.refused(canaries_test.check, self.tree(row=self.ROW + "| `other` | G2 |\n"), "found a row for other")
+
+    def test_a_file_that_is_not_built_anew_and_one_without_canaries_are_refused(self):
+        self.refused(canaries_test.check, self.tree(build=""), "found a file with canaries")
+        self.refused(canaries_test.check, self.tree(build=self.BUILD + "  '../../crdt/b.cc',\n"),
+                     "found crdt/b.cc, which does not include")
+
+    def test_a_header_is_refused(self):
+        self.refused(canaries_test.check, self.tree(path="crdt/a.h", build=""), "found canaries in a header")
 
 
 class Includes(HouseTest):

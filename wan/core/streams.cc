@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "crdt/base/canary.h"
 #include "crdt/restrict.h"
 
 namespace atolldb::wan {
@@ -66,6 +67,8 @@ void Streams::on(const Ack& m) {
   const RegionId region = port_.region_of(from_);
   if (region == port_.region()) return;
   Sending& sending = this->sending(m.partition, region);
+  if (!sending.open && canary(Canary::outbox_dropped))
+    sending.stream.acknowledge(now_.monotonic, port_.outbox(m.partition), port_.outbox(m.partition).dots());
   sending.open = true;
   sending.target = m.coordinator;
   wake(m.partition, region);
@@ -102,7 +105,8 @@ void Streams::pump(PartitionId partition, Sending& sending) {
   for (;;) {
     std::vector<uint64_t> sequences;
     sending.stream.take(
-        now_.monotonic, outbox, kBatchBytes, [&](const auto& entry) { return settled.contains(entry.dot); },
+        now_.monotonic, outbox, kBatchBytes,
+        [&](const auto& entry) { return settled.contains(entry.dot) || canary(Canary::unsettled_leaves); },
         sequences);
     if (sequences.empty()) return;
     std::vector<Bytes> deltas;
