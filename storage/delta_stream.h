@@ -56,10 +56,14 @@ class DeltaStream {
   void acknowledge(Instant now, const Outbox& outbox, const crdt::DotSet& dots);
   // What the destination said it had no longer counts (it lost its memory, or another epoch began).
   void forget();
-  // Sends again from what is confirmed.
-  void rewind() {
+  // Sends again from what is confirmed: the destination says that it has dropped what came.
+  void go_back() {
     next_ = sent_ = first_unacked_;
     window_bytes_ = kWindowBytesLeast;
+  }
+  // The same because nothing is heard of it.
+  void rewind() {
+    go_back();
     patience_factor_ = std::min<int64_t>(patience_factor_ * 2, kPatienceFactorMax);
   }
   // Something was sent, and nothing was heard of it for this long; longer after every rewind that brought no

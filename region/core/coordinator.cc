@@ -211,6 +211,13 @@ void Coordinator::on_ack(NodeNumber from, const Ack& ack) {
   if (!follower->stream.caught_up(partition_.outbox)) pump(*follower);
 }
 
+void Coordinator::on_send_again(NodeNumber from, const Epoch& epoch) {
+  Follower* follower = this->follower(from);
+  if (follower == nullptr || epoch != epoch_ || deposed() || !active_) return;
+  follower->stream.go_back();
+  pump(*follower);
+}
+
 void Coordinator::on_stands(NodeNumber from, uint64_t round) {
   Follower* follower = this->follower(from);
   if (follower == nullptr || deposed() || !active_) return;

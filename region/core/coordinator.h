@@ -44,6 +44,8 @@ class Coordinator {
 
   // -- from the other replicas
   void on_promise(NodeNumber from, const Promise& promise);
+  // The follower had dropped what came, and has room now.
+  void on_send_again(NodeNumber from, const Epoch& epoch);
   void on_ack(NodeNumber from, const Ack& ack);
   void on_stands(NodeNumber from, uint64_t round);
   // The clock has grown by deltas or an exchange: promises may count now.

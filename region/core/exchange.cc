@@ -47,6 +47,7 @@ void Exchanges::start_next() {
 void Exchanges::ask(PartitionId partition, Running& running) {
   if (running.id == 0) running.id = (node_.prng.next() >> 16 << 8) + ++next_pull_ % 256 + 1;
   running.asked = node_.now.monotonic;
+  running.dropped = false;
   node_.out.send(running.from,
                  Pull{partition, running.id, running.scan, running.lost ? node_.start : 0, running.cursor});
 }
@@ -105,8 +106,9 @@ void Exchanges::on_chunk(NodeNumber from, const Chunk& chunk) {
   if (applying_.contains(chunk.partition)) return;
   Running& running = at->second;
   if (chunk.cursor != running.cursor || (running.scan != 0 && chunk.scan != running.scan))
-    return;                             // a duplicate
-  if (!node_.store.has_room()) return;  // asked for again
+    return;  // a duplicate
+  running.dropped = !node_.store.has_room();
+  if (running.dropped) return;  // asked for again when there is some
   Partition& partition = *find_(chunk.partition);
   storage::Batch batch;
   if (!running.begun) {
@@ -315,7 +317,7 @@ void Exchanges::tick() {
       at = pulls_.erase(at);
       continue;
     }
-    if (silent) ask(partition, running);
+    if (silent || (running.dropped && node_.store.has_room())) ask(partition, running);
     ++at;
   }
   for (auto at = scans_.begin(); at != scans_.end();) {

@@ -96,6 +96,7 @@ class Exchanges {
     NodeNumber from{};
     bool lost = false;
     bool begun = false;
+    bool dropped = false;  // a chunk came, and there was no room
     uint32_t unanswered = 0;
     uint64_t id = 0, scan = 0;
     Bytes cursor;

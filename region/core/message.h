@@ -47,6 +47,7 @@ enum class MessageType : uint8_t {
   pull_gone = 18,
   relay = 19,
   handover = 20,
+  send_again = 21,
 };
 
 struct FrameHeader {
@@ -129,6 +130,10 @@ struct Position {
   bool running = false;  // another process of this node was heard of just now
 };
 struct NeedExchange {
+  PartitionId partition{};
+  Epoch epoch;
+};
+struct SendAgain {  // what was sent under this epoch was dropped for lack of room, and there is room again
   PartitionId partition{};
   Epoch epoch;
 };
@@ -218,6 +223,7 @@ class MessageHandler {
   virtual void on(const Refuse&) {}
   virtual void on(const Relay&) {}
   virtual void on(const Handover&) {}
+  virtual void on(const SendAgain&) {}
   virtual void on_wan(BytesView /*encoded message*/) {}
 };
 
@@ -242,6 +248,7 @@ void encode(const ForwardReply& message, Bytes& out);
 void encode(const Refuse& message, Bytes& out);
 void encode(const Relay& message, Bytes& out);
 void encode(const Handover& message, Bytes& out);
+void encode(const SendAgain& message, Bytes& out);
 
 // Errc::version: spoken by another version (the message names both). Errc::corrupt: not a frame.
 Result<FrameHeader> decode_header(BytesView& frame);

@@ -63,6 +63,10 @@ void fields(Io& io, NeedExchange& m) {
   io(m.partition, m.epoch);
 }
 template <typename Io>
+void fields(Io& io, SendAgain& m) {
+  io(m.partition, m.epoch);
+}
+template <typename Io>
 void fields(Io& io, Pull& m) {
   io(m.partition, m.id, m.scan, m.lost_start, m.cursor);
 }
@@ -161,6 +165,8 @@ bool dispatch_one(crdt::Reader& reader, BytesView whole, MessageHandler& handler
       return deliver<Relay>(reader, elements, handler);
     case MessageType::handover:
       return deliver<Handover>(reader, elements, handler);
+    case MessageType::send_again:
+      return deliver<SendAgain>(reader, elements, handler);
   }
   for (size_t i = 1; i < elements && reader.ok(); ++i) reader.skip();  // a newer version's
   return reader.ok();
@@ -187,6 +193,7 @@ void encode(const ForwardReply& m, Bytes& out) { encode_typed(type(MessageType::
 void encode(const Refuse& m, Bytes& out) { encode_typed(type(MessageType::refuse), m, out); }
 void encode(const Relay& m, Bytes& out) { encode_typed(type(MessageType::relay), m, out); }
 void encode(const Handover& m, Bytes& out) { encode_typed(type(MessageType::handover), m, out); }
+void encode(const SendAgain& m, Bytes& out) { encode_typed(type(MessageType::send_again), m, out); }
 
 Bytes FrameWriter::take(const FrameHeader& header) {
   Bytes frame;

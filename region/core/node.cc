@@ -355,7 +355,11 @@ void Node::handle_storage(Now now) {
   state_.now = now;
   const storage::Events events = state_.store.poll();
   if (events.failed) state_.fatal = "the store failed: " + events.failed->message;
-  if (events.checkpoint_done) checkpoint_running_ = false;
+  if (events.checkpoint_done) {
+    checkpoint_running_ = false;
+    checkpoint();  // the other memtable may be waiting for this: there is no room before
+  }
+  ask_again();
   if (events.durable <= state_.durable) return;
   state_.durable = events.durable;
   std::set<PartitionId> touched;
@@ -391,6 +395,7 @@ void Node::handle_tick(Now now) {
   router_.tick();
   exchanges_.tick();
   checkpoint();
+  ask_again();
   for (auto& [node, peer] : state_.peers.all()) {
     if (now.monotonic - peer.said >= state_.peers.beat_every(peer)) state_.out.beat(node);
   }
@@ -430,7 +435,8 @@ bool Node::tick_partition(Partition& partition) {
 
 bool Node::quiet() const {
   return awake_.empty() && router_.in_work() == 0 && exchanges_.idle() && !state_.joining &&
-         state_.standing == Standing::vote && state_.damaged.empty() && !state_.leaving && !full_;
+         state_.standing == Standing::vote && state_.damaged.empty() && dropped_.empty() && !state_.leaving &&
+         !full_;
 }
 
 // Ten minutes after they were made, a bounded number in each second.

@@ -83,6 +83,7 @@ class Node final : private MessageHandler {
   void on(const Refuse& m) override;
   void on(const Relay& m) override;
   void on(const Handover& m) override;
+  void on(const SendAgain& m) override;
   void on_wan(BytesView message) override;
 
   Status replay(storage::LogPosition at, BytesView bytes);
@@ -113,6 +114,7 @@ class Node final : private MessageHandler {
   bool fit(NodeNumber node) const;
   bool has_room(NodeNumber node) const;
   void look_for_room();
+  void ask_again();
   std::optional<NodeNumber> first_fit(const Partition& partition) const;
   bool preferred(const Partition& partition) const;
   void report_vacant(const Partition& partition);
@@ -145,6 +147,7 @@ class Node final : private MessageHandler {
   Instant next_tick_, next_second_;
   std::vector<Partition*> awake_;
   bool full_ = false;
+  std::map<PartitionId, Epoch> dropped_;  // appends found no room: of these epochs
   std::optional<Instant> room_lost_;
   std::map<PartitionId, Instant> takeover_after_;
   uint32_t disk_start_ = 0;

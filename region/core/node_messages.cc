@@ -34,6 +34,7 @@ void Node::on(const Append& m) {
     if (!delta) break;
     const Merged merged = partition->merge(m.epoch, entry.stamp, entry.request_id, *delta, entry.delta);
     if (merged == Merged::damaged) return;
+    if (merged == Merged::no_room) dropped_[m.partition] = m.epoch;
     if (merged == Merged::not_ready || merged == Merged::no_room) break;
     dots.insert(delta->dot());
   }
@@ -56,6 +57,18 @@ void Node::acknowledge(Partition& partition, NodeNumber to, const Epoch& epoch, 
     for (const auto& interval : entry->above) whole.insert(entry->actor, interval.first, interval.last);
   }
   if (!whole.empty()) state_.out.ack_when(state_.store.log_end(), to, partition.id, epoch, std::move(whole));
+}
+
+// What was dropped for lack of room is asked for as soon as there is some: who sent it would wait for an
+// acknowledgement, and with it whoever waits for W of them.
+void Node::ask_again() {
+  if (dropped_.empty() || !state_.store.has_room()) return;
+  for (const auto& [id, epoch] : std::exchange(dropped_, {}))
+    if (peek(id)->promised <= epoch) state_.out.send(epoch.node, SendAgain{id, epoch});
+}
+
+void Node::on(const SendAgain& m) {
+  if (Coordinator* coordinator = this->coordinator(m.partition)) coordinator->on_send_again(from_, m.epoch);
 }
 
 void Node::on(const Ack& m) {

@@ -270,6 +270,46 @@ TEST_CASE("cluster: a node's disk is full, others coordinate what it did, and it
   require_converged(world);
 }
 
+TEST_CASE("cluster: a replica's memtables are full for a moment, it is sent again what it dropped",
+          "[region]") {
+  WorldOptions options;
+  options.regions = 1;
+  options.w = 3;  // everybody waits for the one that dropped something
+  options.r = 1;
+  options.memtable_bytes = 16u << 10;
+  World world(options);
+  start(world);
+  world.sync_us = 5'000;
+  int done = 0, refused = 0;
+  for (int round = 0; round < 60; ++round) {
+    std::vector<uint64_t> sent;
+    for (uint32_t i = 0; i < 6; ++i) {
+      region::Request request;
+      request.op = region::Op::set;
+      request.key = "k" + std::to_string(round * 6 + static_cast<int>(i));
+      request.value = Bytes(4'000, 'v');
+      sent.push_back(world.send(world.node(0, i % 3), std::move(request)));
+    }
+    const bool answered = world.run_until(
+        [&] {
+          return std::all_of(sent.begin(), sent.end(),
+                             [&](uint64_t c) { return world.response(c).has_value(); });
+        },
+        Duration::millis(600));
+    CAPTURE(round);
+    REQUIRE(answered);
+    for (const uint64_t correlation : sent) {
+      const auto response = world.response(correlation);
+      CAPTURE(response->message);
+      REQUIRE((response->outcome == Outcome::done || response->code == Errc::full));
+      ++(response->outcome == Outcome::done ? done : refused);
+    }
+  }
+  CHECK(done > 100);
+  CHECK(refused > 0);
+  require_converged(world);
+}
+
 // HAZARDS 7: an increment without an id counts as often as it is run.
 TEST_CASE("cluster: every frame comes twice, a forwarded increment runs once", "[region]") {
   World world({});
