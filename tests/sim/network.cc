@@ -41,6 +41,7 @@ void Network::send(Instant now, uint32_t from, uint32_t to, Bytes&& frame) {
   Link& link = this->link(from, to);
   ++counts_.frames;
   counts_.bytes += frame.size();
+  if (on_send) on_send(now, from, to, frame);
   if (!link.connected) {
     ++counts_.refused;
     return;

@@ -62,6 +62,8 @@ class Network {
   // Extra one-way delay of all that a machine sends and receives, and of everything.
   void clog(uint32_t machine, Duration extra) { clogged_[machine] = extra; }
   NetworkRates rates;
+  // Sees each frame that is sent, whatever becomes of it.
+  std::function<void(Instant now, uint32_t from, uint32_t to, BytesView frame)> on_send;
 
   const NetworkCounts& counts() const { return counts_; }
 

@@ -12,8 +12,8 @@ namespace atolldb::sim {
 
 class ObservedStore final : public storage::Store {
  public:
-  // `disk`, `facts` and `truth` outlive the store.
-  ObservedStore(std::unique_ptr<storage::VirtualStore> inner, uint32_t machine, DiskFacts& disk, Facts& facts,
+  // `disk`, `facts` and `truth` outlive the store. Without `facts` nothing is noted.
+  ObservedStore(std::unique_ptr<storage::VirtualStore> inner, uint32_t machine, DiskFacts& disk, Facts* facts,
                 Probes& probes, const Instant& truth)
       : inner_(std::move(inner)),
         machine_(machine),
@@ -51,7 +51,7 @@ class ObservedStore final : public storage::Store {
   std::unique_ptr<storage::VirtualStore> inner_;
   uint32_t machine_;
   DiskFacts& disk_;
-  Facts& facts_;
+  Facts* facts_;
   Probes& probes_;
   const Instant& truth_;
   bool recovered_ = false;

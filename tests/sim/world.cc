@@ -1,5 +1,6 @@
 #include "tests/sim/world.h"
 
+#include <time.h>
 #include <xxhash.h>
 
 #include <algorithm>
@@ -12,14 +13,31 @@ namespace atolldb::sim {
 
 namespace {
 constexpr uint32_t kWake = 255;  // in the place of a job: look again
-}
+
+class CpuClock {
+ public:
+  explicit CpuClock(int64_t* sum) : sum_(sum), began_(sum ? now() : 0) {}
+  ~CpuClock() {
+    if (sum_) *sum_ += now() - began_;
+  }
+
+ private:
+  static int64_t now() {
+    timespec t{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
+  }
+  int64_t* sum_;
+  int64_t began_;
+};
+}  // namespace
 
 struct World::Process final : EventLog {
   Process(World& world_in, uint32_t machine_in, uint64_t seed)
       : world(world_in),
         machine(machine_in),
         store(mount(world_in, machine_in, seed), machine_in, *world_in.machines_[machine_in].facts,
-              world_in.facts_, world_in.probes_, world_in.now_),
+              world_in.options_.keep_facts ? &world_in.facts_ : nullptr, world_in.probes_, world_in.now_),
         engine({world_in.node(machine_in), seed}, world_in.topology_, store, *this) {}
   void write(LogLevel level, std::string_view text) override { world.line(machine, level, text); }
   static std::unique_ptr<storage::VirtualStore> mount(World& world, uint32_t machine, uint64_t incarnation) {
@@ -93,7 +111,7 @@ World::World(const WorldOptions& options)
       topology_(make_topology(options)),
       region_of_(regions_of(topology_)),
       prng_(options.seed),
-      facts_(topology_, region_of_, probes_),
+      facts_(topology_, options.keep_facts ? region_of_ : std::vector<uint32_t>(), probes_),
       network_(with_distances(options), region_of_, queue_, options.seed ^ 0x6e657477,
                [this](uint32_t from, uint32_t to, bool up) { link_news(from, to, up); }),
       machines_(topology_.nodes.size()) {
@@ -206,7 +224,7 @@ void World::wipe(uint32_t i) {
   ensure(!running(i), "a disk goes with its process");
   *machines_[i].disk = {};
   *machines_[i].facts = {};
-  facts_.forget(i);
+  if (options_.keep_facts) facts_.forget(i);
 }
 
 World::Image World::image(uint32_t i) const { return {*machines_[i].disk, *machines_[i].facts}; }
@@ -221,7 +239,7 @@ void World::restore(uint32_t i, const Image& image) {
       machines_[i].disk->failing_checkpoints = 0;
   machines_[i].disk->cut_power(prng_);
   *machines_[i].facts = image.facts;
-  facts_.forget(i);
+  if (options_.keep_facts) facts_.forget(i);
 }
 
 // -- network
@@ -243,6 +261,14 @@ void World::link_news(uint32_t from, uint32_t to, bool up) {
 }
 
 // -- events
+
+template <typename Call>
+auto World::call(uint32_t i, Call&& call) {
+  Effort& effort = machines_[i].effort;
+  ++effort.calls;
+  const CpuClock clock(options_.measure ? &effort.cpu_ns : nullptr);
+  return call(machines_[i].process->engine);
+}
 
 void World::at(Instant when, std::function<void()>&& call) {
   queue_.push(std::max(when, now_), EventKind::call, 0, 0, calls_.put(std::move(call)));
@@ -287,7 +313,7 @@ void World::deliver(uint32_t i, uint32_t from, BytesView frame) {
   note(static_cast<uint64_t>(now_.ns) ^ uint64_t{i} << 56 ^ uint64_t{from} << 48);
   note(XXH3_64bits(frame.data(), frame.size()));
   if (events_handled_ % 4 == 0) probe_frame(frame, probes_);  // a part is enough, and saves time
-  machines_[i].process->engine.handle_peer_frame(now_for(i), node(from), frame);
+  call(i, [&](node::Engine& engine) { engine.handle_peer_frame(now_for(i), node(from), frame); });
   flush(i);
 }
 
@@ -301,7 +327,8 @@ void World::deliver(uint32_t i, Request&& request) {
 void World::tick(uint32_t i) {
   Process& process = *machines_[i].process;
   process.tick_at = Instant::never();
-  process.engine.handle_tick(now_for(i));
+  ++machines_[i].effort.ticks;
+  call(i, [&](node::Engine& engine) { engine.handle_tick(now_for(i)); });
   flush(i);
   if (running(i) && machines_[i].process->draining && machines_[i].process->engine.drained())
     end(i, false, true);
@@ -314,7 +341,7 @@ void World::disk_done(uint32_t i, storage::Job job) {
     machine.process->wake_at = Instant::never(), machine.process->news_coming = false;
   else
     store.complete(job, now_);
-  if (store.has_news()) machine.process->engine.handle_storage(now_for(i));
+  if (store.has_news()) call(i, [&](node::Engine& engine) { engine.handle_storage(now_for(i)); });
   flush(i);
 }
 
@@ -353,7 +380,7 @@ void World::schedule_tick(uint32_t i, Process& process, Instant truth) {
 void World::flush(uint32_t i) {
   Machine& machine = machines_[i];
   Process& process = *machine.process;
-  node::Output out = process.engine.take_output();
+  node::Output out = call(i, [](node::Engine& engine) { return engine.take_output(); });
   for (auto& frame : out.frames)
     network_.send(now_, i, machine_of_.at(raw(frame.to)), std::move(frame.bytes));
   if (out.next_deadline != Instant::never()) {

@@ -43,6 +43,14 @@ struct WorldOptions {
   DiskOptions disk;
   NetworkOptions network;  // distances are drawn from the seed where there are none
   Duration sync_time = Duration::micros(150);
+  bool keep_facts = true;  // false: nothing is noted for checkers, and facts() knows nothing
+  bool measure = false;    // what the engines' calls cost; see effort()
+};
+
+// What one machine's engine was called for, and the processor time that it took.
+struct Effort {
+  uint64_t calls = 0, ticks = 0;
+  int64_t cpu_ns = 0;
 };
 
 using OnResponse = std::function<void(const region::Response*)>;  // nullptr: the connection broke
@@ -118,6 +126,7 @@ class World {
   const topology::Ring& ring(uint32_t region) const { return rings_[region]; }
   uint64_t trace_hash() const { return trace_hash_; }
   uint64_t events() const { return events_handled_; }
+  const Effort& effort(uint32_t machine) const { return machines_[machine].effort; }
   // What a person would follow: log lines of the nodes. Called with true time.
   std::function<void(Instant, uint32_t machine, LogLevel, std::string_view)> on_line;
 
@@ -143,6 +152,7 @@ class World {
     std::deque<Request> requests;  // likewise
     std::vector<storage::Job> disk_done;
     uint64_t generation = 0;  // of its process; events of earlier ones are void
+    Effort effort;
   };
   struct Waiting {
     uint32_t machine = 0;
@@ -151,6 +161,8 @@ class World {
 
   void step();
   void handle(const Event& event);
+  template <typename Call>
+  auto call(uint32_t machine, Call&& call);
   void deliver(uint32_t machine, uint32_t from, BytesView frame);
   void deliver(uint32_t machine, Request&& request);
   void tick(uint32_t machine);
