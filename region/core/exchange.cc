@@ -8,8 +8,23 @@
 namespace atolldb::region {
 
 namespace {
-constexpr char kIds = 'i', kRows = 'd';  // how a cursor begins
+constexpr char kIds = 'i', kRows = 'd', kEntries = 'l';  // how a cursor begins
+constexpr uint64_t kScanNumbers = uint64_t{1} << 40;     // of a partition
+
+bool is(char kind, BytesView cursor) { return !cursor.empty() && cursor.front() == kind; }
+
+Bytes entries_from(uint64_t number) {
+  Bytes cursor(1, kEntries);
+  for (int shift = 56; shift >= 0; shift -= 8) cursor.push_back(static_cast<char>(number >> shift));
+  return cursor;
 }
+
+uint64_t number_of(BytesView cursor) {
+  uint64_t number = 0;
+  for (const char byte : cursor.substr(1)) number = number << 8 | static_cast<uint8_t>(byte);
+  return number;
+}
+}  // namespace
 
 // -- receiver
 
@@ -118,8 +133,8 @@ void Exchanges::on_chunk(NodeNumber from, const Chunk& chunk) {
   }
   running.scan = chunk.scan;
   const PullChunkRecord record{
-      chunk.partition, chunk.cursor,           chunk.units,      chunk.next, chunk.last,
-      chunk.settled,   chunk.ids_forgotten_ms, chunk.request_ids};
+      chunk.partition, chunk.cursor,           chunk.units,       chunk.next,   chunk.last,
+      chunk.settled,   chunk.ids_forgotten_ms, chunk.request_ids, chunk.entries};
   batch.records.push_back(to_bytes(record));
   const Bytes bytes = batch.records.back();
   keep_aside(partition, record, bytes, batch);
@@ -135,37 +150,35 @@ void Exchanges::on_chunk(NodeNumber from, const Chunk& chunk) {
   ask(chunk.partition, running);
 }
 
-// Request ids are known at once; rows wait until all of them are there.
+// Request ids are known at once; all else waits until everything is there.
 void Exchanges::keep_aside(Partition& partition, const PullChunkRecord& record, BytesView bytes,
                            storage::Batch& batch) {
   partition.dirty = true;
   partition.adopt_ids(record.request_ids, batch);
-  if (!record.cursor.empty() && record.cursor.front() == kRows) partition.stage(bytes, record.last, batch);
+  if (is(kRows, record.cursor) || is(kEntries, record.cursor)) partition.stage(bytes, record.last, batch);
 }
 
 // Merges what lies aside, a few chunks at a time: the rest in the next tick.
 void Exchanges::apply_some(PartitionId id) {
   Partition& partition = *find_(id);
+  if (!end_scans(id)) return;  // while this lasts, rows are ahead of the clock
   for (size_t bytes = 0; bytes < kApplyBytes && node_.store.has_room();) {
     Bytes chunk;
     storage::Batch batch;
     batch.records.push_back(to_bytes(PullAppliedRecord{id}));
-    bool finished = false;
-    Status status = apply_next(partition, chunk, batch, finished);
+    const auto applied = apply_next(partition, chunk, batch, false);
     bytes += chunk.size();
-    if (!status) {
+    if (!applied) {
       node_.note(LogLevel::error, "an exchange brought bytes that cannot be read partition=" +
-                                      std::to_string(raw(id)) + " why=\"" + status.error().message + "\"");
+                                      std::to_string(raw(id)) + " why=\"" + applied.error().message + "\"");
       storage::Batch dropped;
       drop(partition, dropped);
       forget(id);
       return static_cast<void>(node_.commit(std::move(dropped)));
     }
-    if (!finished) {
-      node_.commit(std::move(batch));
-      continue;
-    }
-    return finish(partition, std::move(batch));
+    if (*applied == Applied::later) return;
+    if (*applied == Applied::all) return finish(partition, std::move(batch));
+    node_.commit(std::move(batch));
   }
 }
 
@@ -184,26 +197,37 @@ void Exchanges::finish(Partition& partition, storage::Batch&& batch) {
   start_next();
 }
 
-Status Exchanges::apply_next(Partition& partition, Bytes& chunk, storage::Batch& batch, bool& finished) {
-  if (partition.staging->applied == 0) partition.data.begin_pull(partition.staging->clock);
-  if (!partition.staged(chunk)) return {Errc::corrupt, "a chunk that was kept aside is gone or damaged"};
+Result<Exchanges::Applied> Exchanges::apply_next(Partition& partition, Bytes& chunk, storage::Batch& batch,
+                                                 bool replayed) {
+  if (!partition.staged(chunk)) return Error{Errc::corrupt, "a chunk that was kept aside is gone or damaged"};
   const auto decoded = decode_record(chunk);
   if (!decoded) return decoded.error();
   const auto* record = std::get_if<PullChunkRecord>(&*decoded);
-  if (record == nullptr) return {Errc::corrupt, "what was kept aside is no chunk"};
+  if (record == nullptr) return Error{Errc::corrupt, "what was kept aside is no chunk"};
+  if (is(kRows, record->cursor)) {
+    if (Status merged = apply_rows(partition, *record, batch); !merged) return merged.error();
+  } else if (!replayed) {  // each is logged as it enters
+    for (const Entry& entry : record->entries)
+      if (!enter_(partition.id, entry)) return Applied::later;
+  }
+  partition.unstage(batch);
+  partition.ids_forgotten_ms = std::max(partition.ids_forgotten_ms, record->ids_forgotten_ms);
+  if (record->last) partition.settle(record->settled);
+  return record->last ? Applied::all : Applied::chunk;
+}
+
+Status Exchanges::apply_rows(Partition& partition, const PullChunkRecord& record, storage::Batch& batch) {
+  if (partition.staging->applied == 0) partition.data.begin_pull(partition.staging->clock);
+  const bool more = is(kRows, record.next);
   const auto received = partition.data.receive(
-      record->cursor.substr(1),
-      {Bytes(record->units), record->next.empty() ? Bytes() : Bytes(record->next.substr(1))});
+      record.cursor.substr(1), {Bytes(record.units), more ? Bytes(record.next.substr(1)) : Bytes()});
   if (!received) {
     storage::Batch dropped;
     node_.rows.drain(dropped);
     return received.error();
   }
-  finished = *received;
   node_.rows.drain(batch);
-  partition.unstage(batch);
-  partition.ids_forgotten_ms = std::max(partition.ids_forgotten_ms, record->ids_forgotten_ms);
-  if (finished) partition.settle(record->settled);
+  if (*received) partition.recount();
   return ok();
 }
 
@@ -233,71 +257,137 @@ void Exchanges::on_pull(NodeNumber from, const Pull& pull) {
     }
     after = node_.store.log_end();
   }
+  if (partition->applying()) return;  // its rows are ahead of its clock: asked again
   auto serving = scans_.find(pull.scan);
   if (pull.scan == 0) {
-    for (serving = scans_.begin(); serving != scans_.end(); ++serving)  // the first chunk was lost
-      if (serving->second.to == from && serving->second.pull == pull.id) break;
+    const auto same = [&](const auto& s) { return s.second.to == from && s.second.pull == pull.id; };
+    serving = std::find_if(scans_.begin(), scans_.end(), same);  // the first chunk was lost
     if (serving == scans_.end()) {
       if (scans_.size() >= kScansMax) return;
-      auto scan = partition->data.begin_scan();
-      serving =
-          scans_
-              .emplace(
-                  (uint64_t{raw(pull.partition)} << 40) + scan.number,
-                  Serving{
-                      pull.partition, from, pull.id, scan.clock, node_.standing == Standing::vote, false, {}})
-              .first;
+      serving = begin_scan(*partition, from, pull.id);
     }
   }
   if (serving == scans_.end() || serving->second.to != from || serving->second.pull != pull.id)
     return node_.out.send(from, PullGone{pull.partition, pull.id});
   serving->second.used = node_.now.monotonic;
   Chunk out;
-  out.partition = pull.partition;
-  out.id = pull.id;
-  out.scan = serving->first;
-  out.clock = serving->second.clock;
-  out.vote = serving->second.vote;
+  Held held;
   out.cursor = pull.cursor;
-  std::vector<std::pair<Bytes, Bytes>> ids;
-  Bytes next;
-  crdt::Replica::Chunk rows;
-  if (pull.cursor.empty() || pull.cursor.front() == kIds) {
-    fill_ids(*partition, node_.region_of(from) == node_.region, out, ids, next);
-  } else {
-    const uint64_t number = serving->first & ((uint64_t{1} << 40) - 1);
-    rows = partition->data.scan(number, pull.cursor.substr(1), kChunkBytes);
+  if (!fill(*partition, serving->second, serving->first, out, held)) {
     if (node_.damaged.contains(pull.partition)) return;
-    out.units = rows.units;
-    if (!rows.next.empty()) next = kRows + rows.next;
-    out.last = serving->second.done = rows.next.empty();
+    serving->second.pull = 0;
+    serving->second.used = Instant{INT64_MIN / 2};  // ends with the next tick that has room
+    return node_.out.send(from, PullGone{pull.partition, pull.id});
   }
-  out.next = next;
-  if (out.last) {
-    out.settled = partition->settled;
-    if (node_.region_of(from) == node_.region) {
-      out.promised = partition->promised;
-      out.lost_epoch = partition->lost_epoch;
-      out.ids_forgotten_ms = partition->ids_forgotten_ms;
-    } else {
-      out.settled.clear();  // settled is a matter of one region
-    }
-  }
+  serving->second.done = out.last;
   // What is told must be durable here: the receiver will answer for it.
   node_.out.send_when(std::max(after, node_.store.log_end()), from, out);
 }
 
+Exchanges::Scans::iterator Exchanges::begin_scan(Partition& partition, NodeNumber from, uint64_t pull) {
+  auto scan = partition.data.begin_scan();
+  partition.entered.kept = true;
+  return scans_
+      .emplace((uint64_t{raw(partition.id)} << 40) + scan.number, Serving{partition.id,
+                                                                          from,
+                                                                          pull,
+                                                                          scan.clock,
+                                                                          node_.standing == Standing::vote,
+                                                                          partition.entered.end(),
+                                                                          false,
+                                                                          {}})
+      .first;
+}
+
+Exchanges::Scans::iterator Exchanges::end_scan(Scans::iterator scan) {
+  const PartitionId id = scan->second.partition;
+  const uint64_t number = scan->first % kScanNumbers;
+  const auto after = scans_.erase(scan);
+  Partition* partition = find_(id);
+  if (partition == nullptr) return after;
+  partition->data.end_scan(number);
+  storage::Batch batch;  // contexts that were only kept for the scan
+  node_.rows.drain(batch);
+  if (!batch.empty()) node_.commit(std::move(batch));
+  uint64_t needed = UINT64_MAX;
+  for (const auto& [other, serving] : scans_)
+    if (serving.partition == id) needed = std::min(needed, serving.entered);
+  partition->entered.kept = needed != UINT64_MAX;
+  partition->entered.forget_below(std::min(needed, partition->entered.end()));
+  return after;
+}
+
+// False: there is no room for what changes with the end of a scan.
+bool Exchanges::end_scans(PartitionId partition) {
+  for (auto at = scans_.begin(); at != scans_.end();) {
+    if (at->second.partition == partition && !node_.store.has_room()) return false;
+    at = at->second.partition == partition ? end_scan(at) : std::next(at);
+  }
+  return true;
+}
+
+// What the cursor asks for. False: it cannot be had any more.
+bool Exchanges::fill(Partition& partition, Serving& serving, uint64_t scan, Chunk& out, Held& held) {
+  const bool local = node_.region_of(serving.to) == node_.region;
+  out.partition = partition.id;
+  out.id = serving.pull;
+  out.scan = scan;
+  out.clock = serving.clock;
+  out.vote = serving.vote;
+  if (out.cursor.empty() || is(kIds, out.cursor)) {
+    fill_ids(partition, local, out, held);
+  } else if (is(kRows, out.cursor)) {
+    held.rows = partition.data.scan(scan % kScanNumbers, out.cursor.substr(1), kChunkBytes);
+    if (node_.damaged.contains(partition.id)) return false;
+    out.units = held.rows.units;
+    out.last = held.rows.next.empty() && partition.entered.end() == serving.entered;
+    if (!out.last)
+      held.next = held.rows.next.empty() ? entries_from(serving.entered) : kRows + held.rows.next;
+  } else if (!fill_entries(partition, serving, out, held)) {
+    return false;
+  }
+  out.next = held.next;
+  if (!out.last || !local) return true;  // what follows is a matter of one region
+  out.settled = partition.settled;
+  out.promised = partition.promised;
+  out.lost_epoch = partition.lost_epoch;
+  out.ids_forgotten_ms = partition.ids_forgotten_ms;
+  return true;
+}
+
 // A page of request ids; they are a matter of one region.
-void Exchanges::fill_ids(Partition& partition, bool local, Chunk& out,
-                         std::vector<std::pair<Bytes, Bytes>>& ids, Bytes& next) {
+void Exchanges::fill_ids(Partition& partition, bool local, Chunk& out, Held& held) {
   const BytesView cursor = out.cursor.empty() ? BytesView() : out.cursor.substr(1);
+  auto& ids = held.ids;
   if (local && partition.ids > 0 && !canary(Canary::request_ids_not_exchanged))
     RequestIds(node_.store, partition.id).walk(cursor, [&](BytesView id, BytesView entry) {
       ids.emplace_back(id, entry);
       return ids.size() < kIdsPerChunk;
     });
-  next = ids.size() < kIdsPerChunk ? Bytes(1, kRows) : kIds + ids.back().first;
+  held.next = ids.size() < kIdsPerChunk ? Bytes(1, kRows) : kIds + ids.back().first;
   for (const auto& [id, entry] : ids) out.request_ids.emplace_back(id, entry);
+}
+
+// Deltas that have entered since the scan began. The last chunk has all that have entered by now. False: the
+// log does not have them any more.
+bool Exchanges::fill_entries(Partition& partition, const Serving& serving, Chunk& out, Held& held) {
+  const bool local = node_.region_of(serving.to) == node_.region;
+  const Partition::Entered& entered = partition.entered;
+  uint64_t number = number_of(out.cursor);
+  if (!is(kEntries, out.cursor) || number < serving.entered || number > entered.end()) return false;
+  for (size_t bytes = 0; number < entered.end() && bytes < kChunkBytes; ++number) {
+    auto sendable = partition.read({{}, {}, entered.at[number - entered.first], 0, 0});
+    if (!sendable) return false;
+    bytes += sendable->record_bytes.size();
+    held.entries.push_back(std::move(*sendable));
+  }
+  // Stamps and request ids are a matter of one region, too.
+  for (const auto& [bytes, record] : held.entries)
+    out.entries.push_back(
+        {local ? record.stamp : crdt::Hlc{}, local ? record.request_id : BytesView(), record.delta});
+  out.last = number == entered.end();
+  if (!out.last) held.next = entries_from(number);
+  return true;
 }
 
 void Exchanges::tick() {
@@ -325,13 +415,8 @@ void Exchanges::tick() {
       ++at;
       continue;
     }
-    if (Partition* partition = find_(at->second.partition)) {
-      partition->data.end_scan(at->first & ((uint64_t{1} << 40) - 1));
-      storage::Batch batch;  // contexts that were only kept for the scan
-      node_.rows.drain(batch);
-      if (!batch.empty() && node_.store.has_room()) node_.commit(std::move(batch));
-    }
-    at = scans_.erase(at);
+    if (!node_.store.has_room()) break;  // rows change with the end of a scan
+    at = end_scan(at);
   }
   start_next();
 }
@@ -359,9 +444,9 @@ Status Exchanges::replay(const PullAppliedRecord& record) {
   if (partition == nullptr || !partition->applying()) return ok();
   storage::Batch batch;
   Bytes chunk;
-  bool finished = false;
-  if (Status applied = apply_next(*partition, chunk, batch, finished); !applied) return applied;
-  if (finished) partition->recount();
+  const auto applied = apply_next(*partition, chunk, batch, true);
+  if (!applied) return applied.error();
+  if (*applied == Applied::all) partition->recount();
   return commit_replayed(std::move(batch));
 }
 

@@ -9,10 +9,12 @@
 //   Pull(scan, cursor)  ------>
 //   Chunk(units)        <------
 //   Pull(scan, cursor)  ------>
-//   Chunk(last, settled, promise) <------  ends the scan
+//   Chunk(entries, last, settled, promise) <------  ends the scan
 //
 // Inside a region the request ids come first, page by page, then the rows: whoever joins a clock knows the
-// ids of all that is in it. A cursor is 'i' and the last id, or 'd' and the last place; empty: the beginning.
+// ids of all that is in it. Rows are newer than the clock from before the scan by what entered meanwhile, so
+// the deltas of that come at last, as they were logged: afterwards no row is ahead of the clock. A cursor is
+// 'i' and the last id, 'd' and the last place, or 'l' and the number of the next delta; empty: the beginning.
 //
 // Chunks are kept aside, durably, until the last one is there: merged rows are ahead of the clock, and what a
 // coordinator reads from such rows is known to nobody else (docs/decisions/0011).
@@ -53,9 +55,12 @@ class Exchanges {
   };
   using Done = std::function<void(const Pulled&)>;
 
-  // `done`: the partition's clock now has all that the sender had when the pull began.
-  Exchanges(NodeState& node, Find find, Done done)
-      : node_(node), find_(std::move(find)), done_(std::move(done)) {}
+  // Takes a delta that is not known yet into the partition. False: it cannot enter now.
+  using Enter = std::function<bool(PartitionId, const Entry&)>;
+
+  // `done`: the partition's clock now has all that the sender had when the pull ended.
+  Exchanges(NodeState& node, Find find, Enter enter, Done done)
+      : node_(node), find_(std::move(find)), enter_(std::move(enter)), done_(std::move(done)) {}
 
   // Pulls a partition from a node, unless that is going on or waiting already. `lost`: to regain what this
   // node's memory has lost (rule 16).
@@ -110,30 +115,46 @@ class Exchanges {
     uint64_t pull = 0;
     crdt::DotSet clock;
     bool vote = false;
+    uint64_t entered = 0;  // number of the first delta that entered after the scan began
     bool done = false;
     Instant used;
   };
+  using Scans = std::map<uint64_t, Serving>;  // by scan number
 
   void abandon(PartitionId partition);
   void start_next();
   void ask(PartitionId partition, Running& running);
-  void fill_ids(Partition& partition, bool local, Chunk& out, std::vector<std::pair<Bytes, Bytes>>& ids,
-                Bytes& next);
+  // What a chunk borrows from.
+  struct Held {
+    std::vector<std::pair<Bytes, Bytes>> ids;
+    crdt::Replica::Chunk rows;
+    std::vector<Partition::Sendable> entries;
+    Bytes next;
+  };
+  Scans::iterator begin_scan(Partition& partition, NodeNumber from, uint64_t pull);
+  Scans::iterator end_scan(Scans::iterator scan);
+  bool end_scans(PartitionId partition);
+  bool fill(Partition& partition, Serving& serving, uint64_t scan, Chunk& out, Held& held);
+  void fill_ids(Partition& partition, bool local, Chunk& out, Held& held);
+  bool fill_entries(Partition& partition, const Serving& serving, Chunk& out, Held& held);
   void drop(Partition& partition, storage::Batch& batch);
   void keep_aside(Partition& partition, const PullChunkRecord& record, BytesView bytes,
                   storage::Batch& batch);
   void apply_some(PartitionId partition);
-  Status apply_next(Partition& partition, Bytes& chunk, storage::Batch& batch, bool& finished);
+  enum class Applied : uint8_t { chunk, all, later };
+  Result<Applied> apply_next(Partition& partition, Bytes& chunk, storage::Batch& batch, bool replayed);
+  Status apply_rows(Partition& partition, const PullChunkRecord& record, storage::Batch& batch);
   void finish(Partition& partition, storage::Batch&& batch);
   Status commit_replayed(storage::Batch&& batch);
 
   NodeState& node_;
   Find find_;
+  Enter enter_;
   Done done_;
   std::vector<Wanted> queue_;  // at most one for each partition and node
   std::map<PartitionId, Running> pulls_;
-  std::set<PartitionId> applying_;     // all chunks are there
-  std::map<uint64_t, Serving> scans_;  // by scan number
+  std::set<PartitionId> applying_;  // all chunks are there
+  Scans scans_;
   uint64_t next_pull_ = 0;
 };
 

@@ -17,6 +17,7 @@
 #include "crdt/dot_set.h"
 #include "crdt/hlc.h"
 #include "crdt/wire.h"
+#include "region/core/entry.h"
 #include "storage/store.h"
 
 namespace atolldb::region {
@@ -62,14 +63,6 @@ struct FrameHeader {
   storage::LogPosition synced;
   std::vector<std::pair<NodeNumber, uint32_t>>
       forgot;  // starts known to have lost what came before them (rule 16)
-};
-
-// A delta on its way: the stamp with which it entered this region, its request id where it has one, and its
-// bytes.
-struct Entry {
-  crdt::Hlc stamp;
-  BytesView request_id;
-  BytesView delta;
 };
 
 struct Append {  // rule 6
@@ -156,6 +149,7 @@ struct Chunk {
   uint64_t lost_epoch = 0;
   uint64_t ids_forgotten_ms = 0;  // ids made up to here may be missing in the list
   std::vector<std::pair<BytesView, BytesView>> request_ids;
+  std::vector<Entry> entries;  // deltas that entered at the sender while it scanned
 };
 struct PullGone {  // the scan is not known (any more): begin again
   PartitionId partition{};

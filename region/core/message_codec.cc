@@ -11,10 +11,6 @@ void fields(Io& io, FrameHeader& h) {
   io(h.start, h.random, h.vote, h.joining, h.leaving, h.full, h.wall_ms, h.cluster, h.synced.value, h.forgot);
 }
 template <typename Io>
-void fields(Io& io, Entry& e) {
-  io(e.stamp, e.request_id, e.delta);
-}
-template <typename Io>
 void fields(Io& io, Append& m) {
   io(m.partition, m.epoch, m.entries);
 }
@@ -73,7 +69,7 @@ void fields(Io& io, Pull& m) {
 template <typename Io>
 void fields(Io& io, Chunk& m) {
   io(m.partition, m.id, m.scan, m.clock, m.cursor, m.units, m.next, m.last, m.vote, m.promised, m.settled,
-     m.lost_epoch, m.ids_forgotten_ms, m.request_ids);
+     m.lost_epoch, m.ids_forgotten_ms, m.request_ids, m.entries);
 }
 template <typename Io>
 void fields(Io& io, PullGone& m) {

@@ -24,6 +24,7 @@ Node::Node(const topology::Topology& topology, NodeNumber self, uint64_t seed, s
     : state_(topology, self, seed, store, log),
       exchanges_(
           state_, [this](PartitionId id) { return partition(id); },
+          [this](PartitionId id, const Entry& entry) { return take(id, entry); },
           [this](const Exchanges::Pulled& pulled) { exchanged(pulled); }),
       memory_(state_, exchanges_,
               [this] {
@@ -495,6 +496,7 @@ void Node::tick_second() {
     partition->outbox.cut(state_.store.log_begin());
     if (!partition->outbox.empty())
       keep_from = std::min(keep_from, partition->outbox.at(partition->outbox.begin()).at);
+    if (!partition->entered.at.empty()) keep_from = std::min(keep_from, partition->entered.at.front());
     if (peek_coordinator(id) == nullptr) report_vacant(*partition);
     wake(*partition);
   }

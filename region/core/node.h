@@ -115,6 +115,7 @@ class Node final : private MessageHandler {
   bool has_room(NodeNumber node) const;
   void look_for_room();
   void ask_again();
+  bool take(PartitionId id, const Entry& entry);
   std::optional<NodeNumber> first_fit(const Partition& partition) const;
   bool preferred(const Partition& partition) const;
   void report_vacant(const Partition& partition);

@@ -141,24 +141,25 @@ void Node::on(const Promise& m) {
   if (coordinator->active()) router_.retry_parked();
 }
 
-// Rule 11.
+// Rule 11. False: it cannot enter now.
+bool Node::take(PartitionId id, const Entry& entry) {
+  Coordinator* coordinator = this->coordinator(id);
+  if (coordinator != nullptr && coordinator->active())
+    return coordinator->enter(entry.request_id, entry.delta);
+  Partition& partition = *this->partition(id);
+  auto delta = crdt::decode_delta(entry.delta);
+  if (!delta) return true;  // broken for good
+  const crdt::Hlc stamp = entry.stamp == crdt::Hlc{} ? partition.stamp : entry.stamp;
+  const Merged merged = partition.merge(partition.promised, stamp, entry.request_id, *delta, entry.delta);
+  if (merged == Merged::merged && coordinator != nullptr)
+    state_.own_entries.push_back({state_.store.log_end(), id, delta->dot()});
+  return merged == Merged::merged || merged == Merged::known;
+}
+
 void Node::on(const Late& m) {
-  Partition* partition = partition_of_sender(m.partition, {});
-  if (partition == nullptr) return;
-  Coordinator* coordinator = this->coordinator(m.partition);
-  for (const Entry& entry : m.entries) {
-    if (coordinator != nullptr && coordinator->active()) {
-      coordinator->enter(entry.request_id, entry.delta);
-      continue;
-    }
-    auto delta = crdt::decode_delta(entry.delta);
-    if (!delta) continue;
-    const Merged merged =
-        partition->merge(partition->promised, entry.stamp, entry.request_id, *delta, entry.delta);
-    if (merged == Merged::merged && coordinator != nullptr)
-      state_.own_entries.push_back({state_.store.log_end(), m.partition, delta->dot()});
-  }
-  if (coordinator != nullptr) coordinator->on_caught_up();
+  if (partition_of_sender(m.partition, {}) == nullptr) return;
+  for (const Entry& entry : m.entries) take(m.partition, entry);
+  if (Coordinator* coordinator = this->coordinator(m.partition)) coordinator->on_caught_up();
 }
 
 // Rule 9.

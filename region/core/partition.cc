@@ -74,6 +74,7 @@ Merged Partition::merge(const Epoch& epoch, crdt::Hlc entry_stamp, BytesView req
   const storage::LogPosition at = node_.commit(std::move(batch));
   if (promises) promised_at = node_.store.log_end();
   outbox.add({delta.dot(), entry_stamp, at, bytes, 0});
+  if (entered.kept) entered.at.push_back(at);
   return Merged::merged;
 }
 
@@ -154,6 +155,7 @@ Status Partition::remember(const DeltaRecord& record, storage::LogPosition at) {
 
 void Partition::erase_all(storage::Batch& batch) {
   dirty = true;
+  entered = {};
   batch.erased.push_back({crdt::partition_begin(id), crdt::partition_end(id)});
   drop_staging(batch);
   data.reset();

@@ -4,6 +4,7 @@
 // an append, another region, a takeover, a replay.
 
 #include <algorithm>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -63,6 +64,18 @@ class Partition {
   std::optional<Staging> staging;
   bool applying() const { return staging && staging->complete; }
   storage::Outbox outbox;
+  // Where those deltas stand in the log that have entered since the oldest scan that runs here began, the
+  // first of them as number `first` (exchange.h).
+  struct Entered {
+    uint64_t first = 0;
+    std::deque<storage::LogPosition> at;
+    bool kept = false;  // a scan runs
+    uint64_t end() const { return first + at.size(); }
+    void forget_below(uint64_t number) {
+      for (; first < number && !at.empty(); ++first) at.pop_front();
+    }
+  };
+  Entered entered;
   bool regions_news = false;  // regions_have has changed
   bool dirty = true;          // since the last checkpoint
   bool awake = false;         // Node looks at it in the next tick

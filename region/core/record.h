@@ -12,6 +12,7 @@
 #include "crdt/base/result.h"
 #include "crdt/dot_set.h"
 #include "crdt/hlc.h"
+#include "region/core/entry.h"
 
 namespace atolldb::region {
 
@@ -68,6 +69,7 @@ struct PullChunkRecord {
   crdt::DotSet settled;
   uint64_t ids_forgotten_ms = 0;
   std::vector<std::pair<BytesView, BytesView>> request_ids;
+  std::vector<Entry> entries;
 };
 struct PullAbandonRecord {
   PartitionId partition{};

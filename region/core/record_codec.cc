@@ -35,7 +35,7 @@ void fields(Io& io, PullBeginRecord& r) {
 }
 template <typename Io>
 void fields(Io& io, PullChunkRecord& r) {
-  io(r.partition, r.cursor, r.units, r.next, r.last, r.settled, r.ids_forgotten_ms, r.request_ids);
+  io(r.partition, r.cursor, r.units, r.next, r.last, r.settled, r.ids_forgotten_ms, r.request_ids, r.entries);
 }
 template <typename Io>
 void fields(Io& io, PullAbandonRecord& r) {

@@ -141,6 +141,51 @@ TEST_CASE("cluster: a whole region dies for long, its outbox is cut, an exchange
     CHECK(world.get(world.node(2, i % 3), "k" + std::to_string(i)).value == Bytes(200, 'b'));
 }
 
+// docs/decisions/0012. B sends C its rows, and meanwhile gets from A what C cannot get.
+TEST_CASE("cluster: updates enter while a partition is scanned, its receiver has them with their dots",
+          "[wan]") {
+  WorldOptions options;
+  options.nodes = 1;
+  options.n = options.r = options.w = options.partitions = 1;
+  options.log_bytes_max = 256u << 10;
+  World world(options);
+  start(world);
+  const NodeNumber a = world.node(0, 0), b = world.node(1, 0), c = world.node(2, 0);
+  REQUIRE(world.set(c, "k", "c").outcome == Outcome::done);
+  require_converged(world);
+  world.cut(a, c);
+  world.cut(b, c);
+  for (int i = 0; i < 500; ++i)
+    REQUIRE(world.set(b, "k" + std::to_string(i), Bytes(3'000, 'b')).outcome == Outcome::done);
+  world.run_for(Duration::seconds(10));
+  world.heal();
+  world.cut(a, c);
+  const auto clock_and_rows = [&](NodeNumber node) {
+    const std::string report = world.report(node, region::Op::digest);
+    const size_t rows = report.find("\"digest\""), end = report.find("\"node\"");
+    return std::pair(report.substr(0, rows), report.substr(rows, end - rows));
+  };
+  std::map<std::string, std::string> b_had;
+  int sent = 0;
+  for (; sent < 150; ++sent) {  // some before, some after the exchange, most of them in it
+    for (int i = 0; i < 4; ++i) {
+      world.run_for(Duration::millis(1));
+      b_had.insert(clock_and_rows(b));
+    }
+    region::Request request;
+    request.op = sent % 3 == 0 ? region::Op::del : region::Op::set;
+    request.key = (sent % 3 == 2 ? "new" : "k") + std::to_string(sent * 37 % 500);
+    request.value = "a";
+    REQUIRE(world.call(a, std::move(request)).outcome == Outcome::done);
+  }
+  const auto [clock, rows] = clock_and_rows(c);
+  CHECK(clock != clock_and_rows(b).first);
+  REQUIRE(b_had.contains(clock));
+  CHECK(b_had.at(clock) == rows);
+  world.heal();
+  require_converged(world);
+}
+
 // docs/decisions/0009: what W disks held alone is gone, and the region serves on without an operator.
 TEST_CASE("cluster: two or all disks of a region are lost, it regains what others have and serves",
           "[region][wan]") {

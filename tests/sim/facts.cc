@@ -56,7 +56,6 @@ Facts::Facts(const topology::Topology& topology, std::vector<uint32_t> region_of
     : topology_(topology),
       region_of_(std::move(region_of)),
       probes_(probes),
-      issued_(topology.placement.partitions),
       of_partition_(topology.placement.partitions),
       machines_(region_of_.size()) {
   for (Machine& machine : machines_) {
@@ -161,7 +160,6 @@ uint32_t Facts::note(Instant now, uint32_t machine, const region::DeltaRecord& r
              " names two updates, of keys " + updates_[at->second].key + " and " + update.key;
   by_digest_.emplace(digest, index);
   by_key_[update.key].push_back(index);
-  issued_[raw(update.partition)].insert(update.dot);
   of_partition_[raw(update.partition)].push_back(index);
   updates_.push_back(std::move(update));
   return index;
@@ -180,9 +178,10 @@ void Facts::apply(Instant now, uint32_t machine, storage::LogPosition at, BytesV
     m.pulls[begin->partition] = {begin->clock, 0, 0, false};
   } else if (const auto* chunk = std::get_if<region::PullChunkRecord>(&*decoded)) {
     PullFacts& pull = m.pulls[chunk->partition];
-    if (!chunk->cursor.empty() && chunk->cursor.front() == 'd') ++pull.staged;
+    if (!chunk->cursor.empty() && chunk->cursor.front() != 'i') ++pull.staged;
     pull.complete = chunk->last;
     if (pull.staged == 2) probes_.hit(Probe::exchange_in_chunks);
+    if (!chunk->entries.empty()) probes_.hit(Probe::exchange_overtaken);
   } else if (const auto* merged = std::get_if<region::PullAppliedRecord>(&*decoded)) {
     applied(now, machine, at, merged->partition, fresh);
   } else if (const auto* abandon = std::get_if<region::PullAbandonRecord>(&*decoded)) {
@@ -207,8 +206,6 @@ void Facts::applied(Instant now, uint32_t machine, storage::LogPosition at, Part
   PullFacts& pull = m.pulls[partition];
   const uint32_t region = region_of_[machine];
   ++pull.applied;
-  // A row may be newer than the clock from before its scan, until the deltas themselves have come.
-  m.disk->ahead[partition].join(issued_[raw(partition)]);
   if (pull.complete && pull.applied == pull.staged) {
     m.had[raw(partition)].join(pull.clock);
     m.pending.push_back({at, partition, {}, pull.clock, false});
@@ -256,11 +253,8 @@ const std::vector<uint32_t>& Facts::of_key(const Bytes& key) const {
 }
 
 bool Facts::ahead(uint32_t machine, PartitionId partition) const {
-  const Machine& m = machines_[machine];
-  const auto pull = m.pulls.find(partition);
-  if (pull != m.pulls.end() && pull->second.open()) return true;
-  const auto ahead = m.disk->ahead.find(partition);
-  return ahead != m.disk->ahead.end() && !had(machine, partition).covers(ahead->second);
+  const auto pull = machines_[machine].pulls.find(partition);
+  return pull != machines_[machine].pulls.end() && pull->second.open();
 }
 
 uint32_t Facts::holders(const Update& update) const {

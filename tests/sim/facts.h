@@ -77,7 +77,6 @@ struct DiskFacts {
   std::vector<crdt::DotSet> frozen;
   std::optional<storage::LogPosition> frozen_at;  // a checkpoint began here
   Pulls base_pulls, frozen_pulls;
-  std::map<PartitionId, crdt::DotSet> ahead;  // what may have come with chunks of exchanges that did not end
 };
 
 class Facts {
@@ -110,7 +109,7 @@ class Facts {
   }
   // How often a partition there began again because of a damaged row.
   uint64_t resets(uint32_t machine) const { return machines_[machine].resets; }
-  // Rows of a partition there may be ahead of its clock: an exchange brought them and did not end.
+  // Rows of a partition there may be ahead of its clock: an exchange is being merged.
   bool ahead(uint32_t machine, PartitionId partition) const;
   // Machines of a region whose synced logs and checkpoints have it.
   uint32_t holders(const Update& update) const;
@@ -154,7 +153,6 @@ class Facts {
   std::unordered_map<Name, uint32_t, NameHash> by_dot_;
   std::unordered_map<uint64_t, uint32_t> by_digest_;
   std::unordered_map<Bytes, std::vector<uint32_t>> by_key_;
-  std::vector<crdt::DotSet> issued_;                 // by partition
   std::vector<std::vector<uint32_t>> of_partition_;  // in the order of issue
   std::vector<Machine> machines_;
   std::optional<std::string> twice_;

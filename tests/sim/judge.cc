@@ -95,32 +95,12 @@ std::optional<Bytes> Judge::shown(const KeyState& state) const {
 }
 
 bool Judge::was_shown(const Update& set, const Update& by) const {
-  if (by.seen_ahead.contains(crdt::string_row())) return may_have_been_shown(set, by);
   if (!by.seen.contains(set.dot) || superseder(set, crdt::string_row(), by.seen) != nullptr) return false;
   for (const uint32_t index : facts_.of_key(set.key)) {
     const Update& other = facts_.updates()[index];
     if (other.kind == UpdateKind::set && std::pair(other.stamp, other.dot) > std::pair(set.stamp, set.dot) &&
         by.seen.contains(other.dot) && superseder(other, crdt::string_row(), by.seen) == nullptr)
       return false;
-  }
-  return true;
-}
-
-// The row was ahead of the clock: a chunk of an exchange that had not ended had brought it, and whatever had
-// been issued by then may have been at work in it. So another set hid this one for certain only if nothing
-// had superseded that by then.
-bool Judge::may_have_been_shown(const Update& set, const Update& by) const {
-  const auto& indices = facts_.of_key(set.key);
-  for (const uint32_t index : indices) {
-    const Update& other = facts_.updates()[index];
-    if (other.kind != UpdateKind::set || !by.saw(crdt::string_row(), other.dot) ||
-        std::pair(other.stamp, other.dot) <= std::pair(set.stamp, set.dot))
-      continue;
-    const bool gone = std::any_of(indices.begin(), indices.end(), [&](uint32_t i) {
-      const Update& over = facts_.updates()[i];
-      return &over != &by && over.issued <= by.issued && supersedes(over, other, crdt::string_row());
-    });
-    if (!gone) return false;
   }
   return true;
 }

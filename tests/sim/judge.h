@@ -34,8 +34,6 @@ class Judge {
   bool was_shown(const Update& set, const Update& by) const;
 
  private:
-  bool may_have_been_shown(const Update& set, const Update& by) const;
-
   const Facts& facts_;
 };
 

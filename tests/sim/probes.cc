@@ -18,6 +18,8 @@ std::string_view Probes::name(Probe probe) {
       return "exchange completed";
     case Probe::exchange_in_chunks:
       return "exchange of more than one chunk";
+    case Probe::exchange_overtaken:
+      return "exchange with what entered meanwhile";
     case Probe::exchange_abandoned:
       return "exchange cut in the middle";
     case Probe::start_forgotten:

@@ -15,6 +15,7 @@ enum class Probe : uint8_t {
   handover,                 // a coordinator handed its partition to a more preferred replica
   exchange_completed,
   exchange_in_chunks,
+  exchange_overtaken,  // deltas entered at the sender while it scanned
   exchange_abandoned,
   start_forgotten,
   memory_lost,
