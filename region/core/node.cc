@@ -382,7 +382,7 @@ void Node::handle_tick(Now now) {
   if (now.monotonic < next_tick_) return;
   next_tick_ = now.monotonic + kTickEvery;
   for (const NodeNumber node : state_.peers.expire(now)) peer_down(node);
-  state_.peers.refresh_median();
+  state_.peers.refresh_median(now);
   look_for_room();
   memory_.tick();
   if (std::exchange(standing_seen_, state_.standing) == Standing::lost && state_.standing == Standing::vote)

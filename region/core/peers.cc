@@ -6,6 +6,12 @@
 
 namespace atolldb::region {
 
+namespace {
+int64_t wall_offset(uint64_t wall_ms, Now now) {
+  return static_cast<int64_t>(wall_ms - static_cast<uint64_t>(now.monotonic.ns / 1'000'000));
+}
+}  // namespace
+
 Peers::Peers(const topology::Topology& topology, NodeNumber self) {
   const RegionId home = topology.find(self)->region;
   for (const topology::Node& node : topology.nodes) {
@@ -48,7 +54,7 @@ Peers::Heard Peers::hear(Now now, NodeNumber from, const FrameHeader& header) {
   peer.joining = header.joining;
   peer.leaving = header.leaving;
   peer.full = header.full;
-  peer.wall_offset_ms = static_cast<int64_t>(header.wall_ms) - static_cast<int64_t>(now.wall_ms);
+  peer.wall_offset_ms = wall_offset(header.wall_ms, now);
   return news ? Heard::came_up : Heard::ok;
 }
 
@@ -87,8 +93,8 @@ bool Peers::note_forgot(NodeNumber node, uint32_t start) {
   return true;
 }
 
-void Peers::refresh_median() {
-  std::vector<int64_t> offsets{0};
+void Peers::refresh_median(Now now) {
+  std::vector<int64_t> offsets{wall_offset(now.wall_ms, now)};
   offsets.reserve(peers_.size() + 1);
   for (const auto& [node, peer] : peers_)
     if (peer.up) offsets.push_back(peer.wall_offset_ms);
@@ -98,10 +104,11 @@ void Peers::refresh_median() {
 }
 
 uint64_t Peers::clamped_wall(Now now) const {
+  if (!median_offset_ms_) return now.wall_ms;
   const auto wall = static_cast<int64_t>(now.wall_ms);
+  const int64_t median = now.monotonic.ns / 1'000'000 + *median_offset_ms_;
   const auto bound = static_cast<int64_t>(crdt::HybridClock::kDriftMaxMs);
-  return static_cast<uint64_t>(std::max<int64_t>(
-      0, std::clamp(wall, wall + median_offset_ms_ - bound, wall + median_offset_ms_ + bound)));
+  return static_cast<uint64_t>(std::max<int64_t>(0, std::clamp(wall, median - bound, median + bound)));
 }
 
 }  // namespace atolldb::region

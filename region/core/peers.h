@@ -28,7 +28,7 @@ struct Peer {
   storage::LogPosition logged_position;  // what this node's log says of it
   uint32_t logged_start = 0;
   uint32_t forgot = 0;         // votes of starts below this no longer count
-  int64_t wall_offset_ms = 0;  // its wall clock less ours, when it was last heard
+  int64_t wall_offset_ms = 0;  // its wall clock less our monotonic one, when it was last heard
 };
 
 class Peers {
@@ -67,10 +67,11 @@ class Peers {
   // True when it is news: `node` had lost its memory when it began `start`.
   bool note_forgot(NodeNumber node, uint32_t start);
   // The wall clock that this node may issue stamps from: its own, but no further than kDriftMaxMs beyond the
-  // median of the nodes that are up.
+  // median of the nodes that are up. That is carried on by the monotonic clock: a wall clock that jumps is
+  // held back at once, whoever has been heard of since.
   uint64_t clamped_wall(Now now) const;
   // Takes what has been heard of other clocks into account; called in every tick.
-  void refresh_median();
+  void refresh_median(Now now);
 
   std::map<NodeNumber, Peer>& all() { return peers_; }
   const std::map<NodeNumber, Peer>& all() const { return peers_; }
@@ -78,7 +79,7 @@ class Peers {
  private:
   std::map<NodeNumber, Peer> peers_;  // without this node
   Duration local_every_, remote_every_;
-  int64_t median_offset_ms_ = 0;  // of all clocks, from this node's
+  std::optional<int64_t> median_offset_ms_;  // of all wall clocks, from this node's monotonic one
 };
 
 }  // namespace atolldb::region

@@ -368,3 +368,16 @@ TEST_CASE("rejected: a write that was rejected and happened, or was ordered twic
     fails(check_rejected(story.evidence()), "ordered twice");
   }
 }
+
+TEST_CASE("stamps: one far ahead of time fails where most clocks are right", "[sim]") {
+  Story story;
+  const auto u = static_cast<size_t>(story.set(0, "k", "a"));
+  Evidence evidence = story.evidence();
+  CHECK(check_stamps(evidence).judged == 0);  // nobody knows whose clock is right
+  evidence.clocks_ahead_max = Duration::seconds(1);
+  passes(check_stamps(evidence));
+  Update& update = story.facts().updates()[u];
+  update.stamp = crdt::Hlc::from_wall(
+      static_cast<uint64_t>(MachineClock::kWallBaseMs + update.issued.ns / 1'000'000 + 61'001));
+  fails(check_stamps(evidence), "61001 ms ahead of time");
+}

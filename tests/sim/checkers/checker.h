@@ -62,6 +62,8 @@ struct Evidence {
   uint64_t equal_pairs = 0;            // of replicas with equal clocks that were compared
   std::vector<uint32_t> lost_regions;  // for good
   std::vector<Calm> calm;
+  // Most machines' clocks are no further ahead of true time, and all can hear each other; nothing: who knows.
+  std::optional<Duration> clocks_ahead_max;
 
   bool is_lost(uint32_t region) const {
     for (const uint32_t lost : lost_regions)
@@ -88,6 +90,7 @@ Verdict check_counters(const Evidence& evidence);         // G7, counters
 Verdict check_sessions(const Evidence& evidence);         // G8
 Verdict check_unique_dots(const Evidence& evidence);      // G12
 Verdict check_rejected(const Evidence& evidence);         // a rejected write never happens
+Verdict check_stamps(const Evidence& evidence);           // one clock that is ahead pins nothing
 
 const std::vector<Check>& all_checks();
 
