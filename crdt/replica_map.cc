@@ -5,6 +5,7 @@
 // records totals field by field.
 #include <algorithm>
 
+#include "crdt/base/canary.h"
 #include "crdt/replica_impl.h"
 
 namespace atolldb::crdt {
@@ -51,6 +52,7 @@ Result<Mutation> Replica::hset(BytesView key, const std::vector<FieldValue>& fie
     const Row row = get(row_key(at.prefix, item.name), item.name).value_or(Row{});
     if (row.live.empty()) ++out.count;
     Part part = over_field(item.name, row, view);
+    if (canary(Canary::field_keeps_totals)) part.baselines.clear();
     part.live.push_back(sibling(dot, hlc, item.value));
     part.subject = item.field;
     delta.parts.push_back(std::move(part));

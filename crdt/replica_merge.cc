@@ -127,15 +127,17 @@ void Replica::merge(const At& at, Held& held, const Part& part, const std::vecto
     const auto voided = [&](const Live& l) {
       if (canary(Canary::wall_clock_first) && !part.live.empty() && part.live.front().hlc < l.hlc)
         return false;
+      if (canary(Canary::element_kept) && !part.live.empty()) return false;
       return seen.contains(l) && find(part.live, l.dot) == nullptr;
     };
     if (std::erase_if(row.live, voided) > 0) held.changed = true;
   }
   // A dot that the clock has and no row holds was removed.
   const auto gone = [&](const Live& l) {
-    return clock_.contains(l.dot) ||
+    return (clock_.contains(l.dot) && !canary(Canary::removed_returns)) ||
            (!l.is_total() &&
-            (row.context.contains(l.dot) || (excluded != nullptr && excluded->contains(l.dot)))) ||
+            ((canary(Canary::remove_by_name) ? !row.context.empty() : row.context.contains(l.dot)) ||
+             (excluded != nullptr && excluded->contains(l.dot)))) ||
            (pull_ && pull_->clock.contains(l.dot) && has_arrived(at, part.name));
   };
   for (const Live& l : part.live) {
@@ -207,7 +209,7 @@ void Replica::store(const At& at, Held& held) {
   else if (!waiting_.empty())
     waiting_.remove(held.row_key);
   if (row.empty()) {
-    if (held.changed) account(at.leaf, held.digest, std::nullopt);
+    if (held.changed && !canary(Canary::digest_left)) account(at.leaf, held.digest, std::nullopt);
     if (held.present) rows_.erase(held.row_key);
     return;
   }

@@ -66,6 +66,7 @@ void Register::count(const Live& l, const std::optional<Baseline>& baseline) {
     return a.hlc != b.hlc ? a.hlc < b.hlc : a.dot < b.dot;
   };
   if (winner != nullptr && less(l, *winner)) return;
+  if (winner != nullptr && l.hlc == winner->hlc && canary(Canary::stamps_alone)) return;
   winner = &l;
   number = parse_integer(l.value);
 }
@@ -303,9 +304,12 @@ Delta Replica::plain(const At& at, const View& view, const Dot& dot, std::vector
   delta.contexts.push_back(clock_);
   Part string = seen_part(string_row(), view.string.row, {});
   string.live = std::move(live);
+  const Register shown = view.string_register();
+  if (canary(Canary::siblings_left))
+    for (const Live& l : view.string.row.live)
+      if (!shown.shows(l)) insert_sorted(string.live, {.dot = l.dot, .standing = true});
   delta.parts.push_back(std::move(string));
 
-  const Register shown = view.string_register();
   for (const Live& l : view.string.row.live)
     if (!shown.shows(l) && !canary(Canary::journal_dropped))
       delta.parts.push_back(journal_part(dot, record_of(l, std::nullopt)));
@@ -412,6 +416,8 @@ Result<Mutation> Replica::set_with_context(BytesView key, BytesView value, const
         std::any_of(named.dots.begin(), named.dots.end(), [&](const auto& n) { return n.dot == l.dot; });
     if (!is_named) insert_sorted(string.live, {.dot = l.dot, .standing = true});
   }
+  if (canary(Canary::context_of_the_future))
+    for (const auto& name : named.dots) string.extra.insert(name.dot);
   delta.parts.push_back(std::move(string));
   for (const Held& total : view.totals) {
     Part part;

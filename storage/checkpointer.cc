@@ -1,5 +1,7 @@
 #include "storage/checkpointer.h"
 
+#include "crdt/base/canary.h"
+
 namespace atolldb::storage {
 namespace {
 
@@ -74,7 +76,7 @@ bool Checkpointer::begin(Instant now) {
   const std::lock_guard lock(mutex_);
   if (!frozen_ || failed_ || needs_growth_ || (full_ && now < retry_at_)) return false;
   // Rows must not outlive the records that they come from.
-  waits_for_log_ = log_.synced() < position_;
+  waits_for_log_ = log_.synced() < position_ && !canary(Canary::rows_before_records);
   return !waits_for_log_;
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "crdt/base/canary.h"
+
 namespace atolldb::storage {
 namespace {
 
@@ -190,7 +192,7 @@ bool Recovery::synced_behind(const Segment& segment) const {
 Status Recovery::keep_unproven_tail() {
   Segment& last = *log_.kept.back();
   const uint64_t from = std::max(proven_, last.header.begin);
-  if (last.end <= from) return ok();
+  if (last.end <= from || canary(Canary::tail_not_synced)) return ok();
   if (from == last.header.begin)
     if (Status kept = last.segment.file->write_at(encode_segment_header(last.header), 0); !kept) return kept;
   const uint64_t offset = kSegmentHeaderBytes + (from - last.header.begin);

@@ -19,6 +19,24 @@ CASES = [
 ]
 
 
+# What a test has to say at the end of them all; and RapidCheck's word for each law.
+FIGURES = re.compile(r"^figures: (.+)$", re.M)
+LAW = re.compile(r"^OK, passed (\d+) tests", re.M)
+
+
+def output_of(test):
+    return (test.get("stdout") or "") + "\n" + (test.get("stderr") or "")
+
+
+def figures_of(test):
+    output = output_of(test)
+    figures = FIGURES.findall(output)
+    laws = [int(number) for number in LAW.findall(output)]
+    if laws:
+        figures.append("{} laws held in {} random cases".format(len(laws), sum(laws)))
+    return ["{}: {}".format(test["name"], figure) for figure in figures]
+
+
 def cases_in(output):
     found = [int(number) for pattern in CASES for number in pattern.findall(output)]
     return sum(found) if found else 1
@@ -33,8 +51,11 @@ def main(path):
     passed = [test for test in tests if test["result"] in PASSED]
     skipped = [test for test in tests if test["result"] in SKIPPED]
     failed = [test for test in tests if test not in passed and test not in skipped]
-    cases = sum(cases_in((test.get("stdout") or "") + "\n" + (test.get("stderr") or "")) for test in passed + failed)
+    cases = sum(cases_in(output_of(test)) for test in passed + failed)
     print()
+    for test in tests:
+        for figure in figures_of(test):
+            print(figure)
     for test in skipped:
         print("skipped: {}".format(test["name"]))
     for test in failed:

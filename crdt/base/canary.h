@@ -47,7 +47,30 @@ namespace atolldb {
   X(contexts_of_rows_merged, "what was seen of one element counts as seen of all")              \
   X(set_leaves_totals, "a set does not say which adds it has seen")                             \
   X(baseline_of_another_start, "a baseline counts for a total that started after it")           \
-  X(journal_dropped, "an overwritten sibling that nobody was shown is not written down")
+  X(journal_dropped, "an overwritten sibling that nobody was shown is not written down")        \
+  X(removed_returns, "a dot that the clock covers and no row holds is taken for new")           \
+  X(element_kept, "of what both sides hold, nothing is voided")                                 \
+  X(digest_left, "a row that goes stays in the digest")                                         \
+  X(siblings_left, "a set supersedes the value that is shown, and no other sibling")            \
+  X(context_of_the_future, "what a client's context names counts as seen, held or not")         \
+  X(field_keeps_totals, "a field that is set does not say which adds it has seen")              \
+  X(promise_asked_once, "a candidate asks once for each promise")                               \
+  X(fenced_goes_on, "a coordinator does not hear that it is deposed")                           \
+  X(replica_not_exchanged, "a replica that lacks what the outbox has lost is not told")         \
+  X(region_not_exchanged, "a region that lacks what the outbox has lost is not told")           \
+  X(delete_not_waited_for, "a read that finds nothing does not wait for the delete")            \
+  X(request_id_of_elsewhere, "a request id of another region is taken")                         \
+  X(random_not_of_the_seed, "something random does not come from the seed")                     \
+  X(memory_from_one, "a node that lost its memory votes again after one exchange")              \
+  X(wall_clock_unbounded, "a node far ahead of the others stamps with its own clock")           \
+  X(remove_by_name, "an element that was removed stays out, whoever adds it anew")              \
+  X(stamps_alone, "of two values with equal stamps the first in the row wins")                  \
+  X(failed_sync_ignored, "a sync that failed counts as done")                                   \
+  X(refused_write_counts, "a write to the log that the disk refused counts as done")            \
+  X(checksum_without_place, "a log record verifies at any place and in any life")               \
+  X(tail_not_synced, "what recovery has read counts as durable as it lies there")               \
+  X(rows_before_records, "a checkpoint does not wait until its records are synced")             \
+  X(start_waits_for_regions, "a node that starts waits for every other region")
 
 enum class Canary : uint8_t {
   none,

@@ -312,7 +312,8 @@ void Coordinator::tick_followers() {
   for (Follower& follower : followers_) {
     if (!node_.peers.up(follower.node)) continue;
     // With a promise that waits for the rest of what it names, the next part is asked for.
-    if (!follower.reported && now - follower.asked > (follower.promise_pending ? kPartEvery : kPrepareEvery))
+    const bool asks = !follower.reported && !canary(Canary::promise_asked_once);
+    if (asks && now - follower.asked > (follower.promise_pending ? kPartEvery : kPrepareEvery))
       prepare(follower);
     if (!active_) continue;
     if (follower.stream.stalled(now, partition_.outbox, kStreamPatience)) follower.stream.rewind();
@@ -324,6 +325,7 @@ void Coordinator::tick_followers() {
 void Coordinator::ask_for_exchange(Follower& follower) {
   const Instant now = node_.now.monotonic;
   if (!follower.reported || now - follower.exchange_asked < kExchangeEvery) return;
+  if (canary(Canary::replica_not_exchanged)) return;
   if (follower.stream.acked().covers(partition_.data.clock())) return;
   follower.exchange_asked = now;
   const crdt::DotSet lacks = crdt::minus(partition_.data.clock(), follower.stream.acked());

@@ -12,6 +12,10 @@ void Memory::begin(uint32_t disk_start, storage::LogPosition disk_position, bool
   lost_ = lost;
   node_.start = disk_start + 1;
   node_.random = static_cast<uint32_t>(node_.prng.next() >> 32) | 1;
+  if (canary(Canary::random_not_of_the_seed)) {
+    static uint32_t starts = 0;
+    node_.random += 2 * ++starts;
+  }
   node_.joining = true;
   node_.standing = Standing::unsure;
   began_ = node_.now.monotonic;
@@ -87,6 +91,7 @@ void Memory::try_join() {
   if (has_local_peers() ? witnesses == 0 || age < kHearAtLeast : age < kRegionsWithin) return;
   // An empty disk may be a new one for an old node, in a region that has lost all of them: then only other
   // regions know the starts that have been.
+  if (canary(Canary::start_waits_for_regions) && !regions_answered()) return;
   if (disk_start_ == 0 && !regions_answered() && age < kRegionsWithin) return;
   join();
 }
@@ -148,6 +153,7 @@ std::vector<NodeNumber> Memory::far_witnesses(const Partition& partition) const 
 size_t Memory::needed(const Partition& partition) const {
   const auto n = static_cast<uint32_t>(partition.replicas.size());
   const uint32_t w = std::min(node_.home().w, n);
+  if (canary(Canary::memory_from_one)) return 1;
   return std::min<size_t>(witnesses(partition).size(), std::max(w, n - w + 1));
 }
 

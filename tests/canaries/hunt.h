@@ -11,8 +11,10 @@
 namespace atolldb::canaries {
 
 // "everything": the simulator, drawing from all it has. "model": histories of replicas against the oracle
-// (tests/crdt/random_history.h). "promises": faults in an order of its own. Else a scenario of
-// tests/sim/scenarios or tests/canaries/scenarios.
+// (tests/crdt/random_history.h). "disk", "disk errors", "disk damage":
+// lives of stores on virtual disks (tests/storage/lives.h). "twice": everything, each seed two times (G13).
+// Else a scenario of tests/sim/scenarios or tests/canaries/scenarios; some have faults in an order of their
+// own.
 struct Hunt {
   Canary canary;
   const char* where;
@@ -30,5 +32,8 @@ struct Catch {
 // One run of that seed with the canary; Canary::none is the program as it is. Throws std::runtime_error where
 // there is no such scenario.
 Catch hunt(Canary canary, const std::string& where, uint64_t seed);
+
+// The names of all that may catch one.
+std::vector<std::string> checkers();
 
 }  // namespace atolldb::canaries

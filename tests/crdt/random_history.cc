@@ -95,7 +95,7 @@ std::optional<std::string> random_history(uint64_t seed) {
   const bool harm = prng.chance(3, 10), journal = prng.chance(3, 10);
   std::vector<std::string> keys{"k"};
   if (prng.chance(1, 3)) keys.push_back("l");
-  World world(replicas, keys);
+  World world(replicas, keys, seed % 5 == 0 ? World::Clocks::equal : World::Clocks::skewed);
   try {
     for (uint64_t steps = 6 + prng.below(24); steps > 0; --steps)
       world.step(random_action(prng, world, theme, harm, journal));

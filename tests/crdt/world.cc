@@ -62,10 +62,12 @@ Delta through_the_wire(const Delta& delta) {
 World::Site::Site(uint16_t node, PartitionId partition, const Placement& placement)
     : actor{NodeNumber{node}, 0, 1}, replica(partition, placement, rows) {}
 
-World::World(size_t replicas, std::vector<std::string> keys) : placement_{{3, 4}, 1}, keys_(std::move(keys)) {
+World::World(size_t replicas, std::vector<std::string> keys, Clocks clocks)
+    : placement_{{3, 4}, 1}, keys_(std::move(keys)) {
   for (size_t i = 0; i < replicas; ++i) {
     sites_.push_back(std::make_unique<Site>(static_cast<uint16_t>(i + 1), PartitionId{0}, placement_));
-    sites_.back()->skew = replicas - i;  // stamps are skewed and never adopted: clocks must not matter
+    // Stamps are never adopted: clocks must not matter.
+    sites_.back()->skew = clocks == Clocks::equal ? 0 : replicas - i;
   }
 }
 

@@ -29,7 +29,9 @@ struct Action {
 
 class World {
  public:
-  World(size_t replicas, std::vector<std::string> keys);
+  // Clocks that are apart, or one and the same: then many stamps are equal.
+  enum class Clocks : uint8_t { skewed, equal };
+  World(size_t replicas, std::vector<std::string> keys, Clocks clocks = Clocks::skewed);
   // A copy that goes its own way from here. Requires: no exchange runs.
   World(const World& other);
 

@@ -9,12 +9,14 @@ import tree
 
 LIST = "crdt/base/canary.h"
 TABLE = "docs/testing.md"
+HAZARDS = "docs/hazards.md"
 BUILD = "tests/canaries/meson.build"
 NAME = re.compile(r"^\s*X\((\w+),")
 USE = re.compile(r"canary\(Canary::(\w+)\)")
 INCLUDE = re.compile(r'^#include "(crdt/base/canary\.h)"')
 BUILT = re.compile(r"^\s*'\.\./\.\./([\w/.]+)'")
 ROW = re.compile(r"^\| `(\w+)` \|")
+MENTION = re.compile(r"canar(?:y|ies) ((?:`\w+`(?:, )?)+)")
 SECTION = "## Canaries"
 
 
@@ -82,6 +84,10 @@ def check(root):
     for name, places in told.items():
         if name not in listed:
             findings.append("{}: found a row for {}, expected a canary of {}".format(places[0], name, LIST))
+    for names, places in found_in(root, [HAZARDS], MENTION).items():
+        for name in re.findall(r"\w+", names):
+            if name not in listed:
+                findings.append("{}: found the canary {}, expected one of {}".format(places[0], name, LIST))
     return findings
 
 

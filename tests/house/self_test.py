@@ -73,6 +73,10 @@ class Canaries(HouseTest):
         self.refused(canaries_test.check, self.tree(build=self.BUILD + "  '../../crdt/b.cc',\n"),
                      "found crdt/b.cc, which does not include")
 
+    def test_a_hazard_that_names_no_canary_is_refused(self):
+        hazards = {"docs/hazards.md": "| 1 | a test; canaries `bug`, `other` |\n"}
+        self.refused(canaries_test.check, {**self.tree(), **hazards}, "found the canary other")
+
     def test_a_header_is_refused(self):
         self.refused(canaries_test.check, self.tree(path="crdt/a.h", build=""), "found canaries in a header")
 

@@ -52,6 +52,12 @@ class Summary(unittest.TestCase):
         self.assertIn("skipped: b", lines)
         self.assertEqual(lines[-1], "1 passed, 0 failed, 1 skipped")
 
+    def test_figures_and_laws_are_shown_before_the_tally(self):
+        status, lines = summary_of(("sim", "OK", "x\nfigures: 2 days in 9 s\n"), ("b", "OK", "no figures: 3\n"),
+                                   ("laws", "OK", "- one\nOK, passed 100 tests\n\nOK, passed 7 tests\n"))
+        self.assertEqual(status, 0)
+        self.assertEqual(lines[1:3], ["sim: 2 days in 9 s", "laws: 2 laws held in 107 random cases"])
+
     def test_nothing_ran_fails(self):
         self.assertEqual(summary_of()[0], 1)
         self.assertEqual(summary_of(("a", "SKIP", ""))[0], 1)

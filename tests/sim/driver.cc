@@ -60,6 +60,16 @@ uint32_t Driver::choose(Client& client, uint32_t region) {
   return world_.machine(region, static_cast<uint32_t>(dice.below(world_.options().nodes)));
 }
 
+// Some retries of what may have happened go to another region, which must not run them.
+uint32_t Driver::where(Client& client, uint32_t home) {
+  if (!client.may_have_happened || world_.options().regions == 1) return home;
+  Prng dice(client.dice);
+  client.dice = dice.next();
+  if (!dice.chance(1, 8)) return home;
+  const uint32_t other = static_cast<uint32_t>(dice.below(world_.options().regions - 1));
+  return other < home ? other : other + 1;
+}
+
 region::Request Driver::request_of(const Client& client, const Operation& operation) const {
   region::Request request;
   request.key = operation.key;
@@ -84,7 +94,7 @@ void Driver::send(uint32_t index) {
   Client& client = clients_[index];
   Operation& operation = history_[static_cast<size_t>(client.current)];
   ++operation.attempts;
-  operation.machine = choose(client, operation.region);
+  operation.machine = choose(client, where(client, operation.region));
   const uint64_t attempt = client.attempt = ++attempts_;
   if (!world_.running(operation.machine)) {  // refused: certainly nothing happened
     if (++client.refused < 10) return again(index, Duration::millis(20));

@@ -48,6 +48,7 @@ class Driver {
   void again(uint32_t client, Duration pause);
   void end(uint32_t client, const region::Response* response);
   uint32_t choose(Client& client, uint32_t region);
+  uint32_t where(Client& client, uint32_t home);
   region::Request request_of(const Client& client, const Operation& operation) const;
   void claim(Operation& operation);
 

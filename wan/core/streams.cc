@@ -95,6 +95,7 @@ void Streams::ask_for_exchange(PartitionId partition, Sending& sending) {
   const crdt::DotSet lacks =
       crdt::minus(of_region(port_.settled(partition), port_.region()), sending.stream.acked());
   if (lacks.empty() || port_.outbox(partition).dots().covers(lacks)) return;
+  if (canary(Canary::region_not_exchanged)) return;
   send(sending.target, Exchange{partition});
 }
 
