@@ -78,6 +78,8 @@ struct Mutation {
   std::optional<Delta> delta;
   int64_t count = 0;  // elements or fields added or removed, keys deleted
   Bytes value;        // of an add: the new sum in decimal
+  bool found = false;  // where the update was asked for what was there: there was something
+  std::vector<Bytes> values;
 };
 
 struct Units;  // of an exchange's chunk, decoded
@@ -100,6 +102,7 @@ class Replica {
   void reset();
 
   // -- reading
+  Type type(BytesView key);           // what a plain read shows, without its value
   Result<Shown> read(BytesView key);  // Errc::overflow: the sum leaves 64 bits
   // Members in row order, at most `limit`, from `after` (a row id that an earlier call returned; empty = from
   // the start).
@@ -138,6 +141,8 @@ class Replica {
   Result<Mutation> del(BytesView key, const Dot& dot, Hlc hlc);
   Result<Mutation> add(BytesView key, int64_t amount, const Dot& dot, Hlc hlc);
   Result<Mutation> sadd(BytesView key, const std::vector<BytesView>& elements, const Dot& dot, Hlc hlc);
+  // The key is this set and nothing else, whatever it was: a clear and the adds in one update.
+  Result<Mutation> sreplace(BytesView key, const std::vector<BytesView>& elements, const Dot& dot, Hlc hlc);
   Result<Mutation> srem(BytesView key, const std::vector<BytesView>& elements, const Dot& dot, Hlc hlc);
   // A set over the siblings that `named` lists (live dots; of a total its start and sum); the rest is left
   // standing.

@@ -59,6 +59,34 @@ Result<Mutation> Replica::sadd(BytesView key, const std::vector<BytesView>& elem
   return out;
 }
 
+Result<Mutation> Replica::sreplace(BytesView key, const std::vector<BytesView>& elements, const Dot& dot,
+                                   Hlc hlc) {
+  if (Status checked = check_items("an element", elements); !checked) return checked.error();
+  if (elements.empty()) return del(key, dot, hlc);
+  if (Status checked = check_key(key); !checked) return checked.error();
+  At at = locate(key);
+  View view = this->view(at, true);
+  const std::vector<Named> named = rows_of(elements);
+  Mutation out;
+  out.count = static_cast<int64_t>(named.size());
+  Delta delta = plain(at, view, dot, {});
+  std::erase_if(delta.parts, [&](const Part& part) {
+    return std::binary_search(named.begin(), named.end(), Named{part.name, {}},
+                              [](const Named& a, const Named& b) { return a.name < b.name; });
+  });
+  for (const Named& element : named) {
+    const Row row = get(row_key(at.prefix, element.name), element.name).value_or(Row{});
+    Part part = seen_part(element.name, row, view.header.row.context);
+    part.live.push_back({.dot = dot});
+    part.subject = element.element;
+    delta.parts.push_back(std::move(part));
+  }
+  sort_parts(delta.parts);
+  out.delta = std::move(delta);
+  remember(std::move(at), std::move(view));
+  return out;
+}
+
 // A remove names its elements and what was seen of them: no whole set is read.
 Result<Mutation> Replica::srem(BytesView key, const std::vector<BytesView>& elements, const Dot& dot, Hlc) {
   if (Status checked = check_key(key); !checked) return checked.error();

@@ -167,6 +167,21 @@ bool Replica::any_live(const At& at, RowTag tag) const {
   return found;
 }
 
+Type Replica::type(BytesView key) {
+  if (!check_key(key)) return Type::none;
+  const At at = locate(key);
+  Type out = Type::none;
+  const auto visit = [&](BytesView row_key, BytesView bytes) {
+    const RowTag tag = parse_row_key(row_key)->name.tag;
+    if (tag == RowTag::journal) return false;  // any number of them; fields lie behind
+    if (tag == RowTag::header || !holds_live(bytes)) return true;
+    out = tag == RowTag::element ? Type::set : tag == RowTag::field ? Type::map : Type::string;
+    return false;
+  };
+  rows_.walk(at.prefix, key_end(at.prefix), std::cref(visit));
+  return out == Type::none && any_live(at, RowTag::field) ? Type::map : out;
+}
+
 // A write is merged right after it was made: what was read for it need not be read again.
 void Replica::remember(At&& at, View&& view) {
   remembered_ = std::make_unique<Remembered>();

@@ -5,18 +5,18 @@
 #include "crdt/base/canary.h"
 #include "crdt/context_codec.h"
 #include "region/core/coordinator.h"
-#include "region/core/look_map.h"
+#include "region/core/look.h"
+#include "region/core/mutate_seen.h"
 #include "region/core/request_ids.h"
 
 namespace atolldb::region {
 
 namespace {
-constexpr size_t kPageElements = 1000;
 constexpr size_t kDeltaBytesMax = 24u << 20;  // fits a frame between nodes with room to spare
 constexpr const char* kNoRoom = "this node takes no writes now: its disk or its memtables are full";
 constexpr size_t kUnsettledMax = 65'536;  // of a partition
 constexpr size_t kUnsettledOfNodeMax = 262'144;
-constexpr size_t kUnsettledOfKeyMax = 4096;
+constexpr size_t kUnsettledOfKeyMax = 16'384;
 constexpr uint64_t kIdAheadMaxMs = 24 * 3'600'000;  // a client cannot have been told a stamp that far ahead
 
 Response failed(const Error& error) {
@@ -64,39 +64,25 @@ Response look(NodeState& node, Partition& partition, const Request& request) {
       }
       break;
     }
-    case Op::smembers: {
-      auto page = partition.data.members(
-          request.key, request.args.empty() ? BytesView() : BytesView(request.args[0]), kPageElements);
-      if (!page)
-        response = failed(page.error());
-      else {
-        response.values = std::move(page->elements);
-        response.value = std::move(page->next);
-      }
+    case Op::smembers:
+    case Op::sismember:
+    case Op::smismember:
+    case Op::scard:
+    case Op::sample: {
+      auto found = look_set(partition, request);
+      response = found ? std::move(*found) : failed(found.error());
       break;
     }
-    case Op::sismember: {
-      auto contains = partition.data.contains(
-          request.key, request.args.empty() ? BytesView() : BytesView(request.args[0]));
-      if (!contains)
-        response = failed(contains.error());
-      else
-        response.found = *contains;
-      break;
-    }
-    case Op::scard: {
-      Bytes after;
-      do {
-        auto page = partition.data.members(request.key, after, kPageElements);
-        if (!page) return failed(page.error());
-        response.number += static_cast<int64_t>(page->elements.size());
-        after = std::move(page->next);
-      } while (!after.empty());
+    case Op::type:
+    case Op::keys: {
+      auto found = look_keys(node, partition, request);
+      response = found ? std::move(*found) : failed(found.error());
       break;
     }
     case Op::hget:
     case Op::hgetall:
     case Op::hlen:
+    case Op::hmget:
     case Op::siblings: {
       auto found = look_map(partition, request);
       response = found ? std::move(*found) : failed(found.error());
@@ -209,6 +195,7 @@ uint64_t Coordinator::present_stamp_ms() const {
 
 Result<crdt::Mutation> Coordinator::mutate(const Request& request, const Dot& dot, crdt::Hlc stamp) {
   std::vector<BytesView> elements(request.args.begin(), request.args.end());
+  if (is_conditional(request)) return mutate_seen(partition_, request, dot, stamp);
   switch (request.op) {
     case Op::set:
       return partition_.data.set(request.key, request.value, dot, stamp);
@@ -218,6 +205,8 @@ Result<crdt::Mutation> Coordinator::mutate(const Request& request, const Dot& do
       return partition_.data.add(request.key, request.amount, dot, stamp);
     case Op::sadd:
       return partition_.data.sadd(request.key, elements, dot, stamp);
+    case Op::sreplace:
+      return partition_.data.sreplace(request.key, elements, dot, stamp);
     case Op::srem:
       return partition_.data.srem(request.key, elements, dot, stamp);
     case Op::hset: {
@@ -244,7 +233,8 @@ Result<crdt::Mutation> Coordinator::mutate(const Request& request, const Dot& do
       return partition_.data.set_with_context(request.key, request.value, *context, dot, stamp);
     }
     default:
-      return {Errc::invalid, "operation " + std::to_string(static_cast<int>(request.op)) + " is not a write"};
+      return {Errc::invalid,
+              "operation " + std::to_string(static_cast<int>(request.op)) + " is not one that this node knows"};
   }
 }
 
@@ -269,7 +259,8 @@ void Coordinator::write(const Request& request, const ReplyTo& to, Instant deadl
   Response response;
   response.number = mutation->count;
   response.value = std::move(mutation->value);
-  response.found = takes_request_id(request.op);
+  response.found = takes_request_id(request.op) || mutation->found;
+  response.values = std::move(mutation->values);
   if (!mutation->delta) return read(request, to, deadline, std::move(response));
 
   const Bytes bytes = crdt::encode(*mutation->delta);

@@ -1,4 +1,4 @@
-#include "region/core/look_map.h"
+#include "region/core/look.h"
 
 #include "crdt/context_codec.h"
 #include "region/core/partition.h"
@@ -21,6 +21,21 @@ Result<Response> get_field(Partition& partition, const Request& request) {
   Response response;
   response.found = value->has_value();
   if (*value) response.value = std::move(**value);
+  return response;
+}
+
+Result<Response> get_fields(Partition& partition, const Request& request) {
+  Response response;
+  size_t size = 0;
+  for (const Bytes& field : request.args) {
+    auto value = partition.data.field(request.key, field);
+    if (!value) return value.error();
+    response.values.push_back(*value ? kPresent + std::move(**value) : Bytes());
+    size += response.values.back().size();
+    if (size > kSiblingsBytes)
+      return {Errc::too_large, "the fields have more than " + std::to_string(kSiblingsBytes) +
+                                   " bytes together: ask for fewer at a time"};
+  }
   return response;
 }
 
@@ -76,6 +91,8 @@ Result<Response> look_map(Partition& partition, const Request& request) {
       return get_page(partition, request);
     case Op::hlen:
       return count_fields(partition, request);
+    case Op::hmget:
+      return get_fields(partition, request);
     case Op::siblings:
       return get_siblings(partition, request);
     default:

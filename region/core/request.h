@@ -38,10 +38,20 @@ enum class Op : uint8_t {
   hlen = 17,
   siblings = 18,     // every sibling of a string and the context that names them: see kSibling below
   set_context = 19,  // args[0]: a context; supersedes what it names, and leaves the rest standing
+  type = 20,         // "string", "set", "map"; nothing found: there is no such key
+  smismember = 21,   // args: elements; a value for each: "1" or "0"
+  hmget = 22,        // args: fields; a value for each: kPresent and what it holds, or nothing at all
+  sample = 23,       // args[0]: a place in the set, 16 bytes; amount: so many members from there on, and round
+  append = 24,       // value: behind what is there; the new length comes back
+  setrange = 25,     // value: over what is there from byte `amount` on; the new length comes back
+  getdel = 26,       // the value that was there, and is not any more
+  spop = 27,         // args[0]: a place in the set, 16 bytes; amount: so many members leave, and come back
+  sreplace = 28,     // args: elements; the key is this set from now on, and nothing else
   inspect = 32,      // all that this node holds of the key, as JSON; never forwarded
   status = 33,       // the node's state, as JSON
   digest = 34,       // digests of every partition that this node holds, as JSON
   scan = 35,  // keys that this node holds: args[0] cursor; a page of keys and the next cursor come back
+  keys = 36,  // amount: a partition; args[0]: a place in it, 8 bytes, or nothing; a page of key and type, and the next place
   cut = 48,   // args: region names; links from this node's region to them carry nothing until healed
   heal = 49,  // args: region names; none = all
 };
@@ -57,11 +67,23 @@ constexpr bool reads_key(Op op) {
     case Op::hgetall:
     case Op::hlen:
     case Op::siblings:
+    case Op::type:
+    case Op::smismember:
+    case Op::hmget:
+    case Op::sample:
+    case Op::keys:
       return true;
     default:
       return false;
   }
 }
+
+// What has to hold for a set or hset to be carried out. Where it does not, nothing happens: Response::number is 0.
+enum class Condition : uint8_t {
+  none = 0,
+  absent = 1,   // there is no such key, or field
+  present = 2,  // there is
+};
 
 // Increments, which must count once however often they are sent.
 constexpr bool takes_request_id(Op op) { return op == Op::add || op == Op::hadd; }
@@ -70,6 +92,8 @@ constexpr bool takes_request_id(Op op) { return op == Op::add || op == Op::hadd;
 inline constexpr char kSibling = '=';     // a value as it was set; the first is the one that GET shows
 inline constexpr char kAdded = '+';       // decimal: what counts of the adds
 inline constexpr char kTypeBehind = '?';  // "set" or "map": given to the key at the same time, and not shown
+
+inline constexpr char kPresent = '=';  // first letter of a value of `hmget` that is there
 
 // Names one increment so that a retry counts once (docs/decisions/0005-request-ids.md). It names the region,
 // the epoch that the client knew when it made it, and a nonce. `made_ms` orders ids for forgetting them.
@@ -88,6 +112,8 @@ struct Request {
   Bytes value;
   std::vector<Bytes> args;
   int64_t amount = 0;
+  Condition condition = Condition::none;
+  bool want_old = false;  // set: the value that was there comes back, and must have been a string
   std::optional<RequestId> id;
   uint32_t attempt = 1;    // of this id: 1 the first time it leaves the client, more for every retry
   uint8_t r = 0, w = 0;    // 0 = the topology's
@@ -107,13 +133,13 @@ struct Response {
   Outcome outcome = Outcome::done;
   Errc code = Errc::invalid;  // when not done
   std::string message;        // when not done: a sentence for a person
-  bool found = false;         // get, hget, sismember, siblings: there is a value
+  bool found = false;         // get, hget, sismember, siblings, type, getdel: there is a value; set: there was
   bool stale = false;         // answered below the topology's R
   // get, hget, add, hadd (decimal), inspect, status, digest (JSON); smembers, hgetall and scan: next cursor;
-  // siblings: the context
+  // siblings: the context; set, getdel: the value that was there; keys: the next place
   Bytes value;
-  std::vector<Bytes> values;  // smembers, hgetall, siblings, scan
-  int64_t number = 0;         // del, sadd, srem, scard, hset, hdel, hlen: how many
+  std::vector<Bytes> values;  // smembers, hgetall, siblings, scan, smismember, hmget, sample, spop, keys
+  int64_t number = 0;         // del, sadd, srem, scard, hset, hdel, hlen, set: how many; append, setrange: bytes
   uint32_t hidden = 0;        // get: siblings behind the value
   // Of the partition, where the answering node knows them: they name the next request id.
   Epoch epoch;

@@ -35,7 +35,9 @@ enum RequestBit : uint32_t {
   kR = 1u << 8,
   kW = 1u << 9,
   kForwarded = 1u << 10,
-  kRequestBits = (1u << 11) - 1,
+  kCondition = 1u << 11,
+  kWantOld = 1u << 12,
+  kRequestBits = (1u << 13) - 1,
 };
 
 enum ResponseBit : uint32_t {
@@ -55,7 +57,7 @@ enum ResponseBit : uint32_t {
   kResponseBits = (1u << 13) - 1,
 };
 constexpr uint32_t kResponseFlags = kFound | kStale;
-constexpr uint32_t kRequestFlags = kLocal | kForwarded;
+constexpr uint32_t kRequestFlags = kLocal | kForwarded | kWantOld;
 
 constexpr uint32_t when(bool condition, uint32_t bit) { return condition ? bit : 0; }
 constexpr size_t fields_of(uint32_t bits, uint32_t flags) {
@@ -146,7 +148,8 @@ void put_request(Writer& out, const Request& request) {
       when(request.id.has_value(), kId) | when(request.amount != 0, kAmount) |
       when(!request.args.empty(), kArgs) | when(request.deadline_ms != kDeadlineDefaultMs, kDeadline) |
       when(request.attempt != 1, kAttempt) | when(request.local, kLocal) | when(request.r != 0, kR) |
-      when(request.w != 0, kW) | when(request.forwarded, kForwarded);
+      when(request.w != 0, kW) | when(request.forwarded, kForwarded) |
+      when(request.condition != Condition::none, kCondition) | when(request.want_old, kWantOld);
   out.array(3 + fields_of(bits, kRequestFlags));
   out.uint(bits);
   out.uint(request.correlation);
@@ -160,6 +163,7 @@ void put_request(Writer& out, const Request& request) {
   if (bits & kAttempt) out.uint(request.attempt);
   if (bits & kR) out.uint(request.r);
   if (bits & kW) out.uint(request.w);
+  if (bits & kCondition) out.uint(static_cast<uint8_t>(request.condition));
 }
 
 Request take_request(FrameReader& frame) {
@@ -181,6 +185,9 @@ Request take_request(FrameReader& frame) {
   if (bits & kR) request.r = static_cast<uint8_t>(frame.number(UINT8_MAX, 0));
   if (bits & kW) request.w = static_cast<uint8_t>(frame.number(UINT8_MAX, 0));
   request.forwarded = (bits & kForwarded) != 0;
+  if (bits & kCondition)
+    request.condition = static_cast<Condition>(frame.number(static_cast<uint64_t>(Condition::present), 0));
+  request.want_old = (bits & kWantOld) != 0;
   return request;
 }
 
@@ -322,6 +329,16 @@ bool is_known(Op op) {
     case Op::hlen:
     case Op::siblings:
     case Op::set_context:
+    case Op::type:
+    case Op::smismember:
+    case Op::hmget:
+    case Op::sample:
+    case Op::append:
+    case Op::setrange:
+    case Op::getdel:
+    case Op::spop:
+    case Op::sreplace:
+    case Op::keys:
     case Op::inspect:
     case Op::status:
     case Op::digest:

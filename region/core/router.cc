@@ -3,12 +3,19 @@
 #include <algorithm>
 
 #include "crdt/base/canary.h"
+#include "region/core/look.h"
 #include "region/core/request_codec.h"
 
 namespace atolldb::region {
 
 namespace {
 bool is_read(Op op) { return reads_key(op) || op == Op::route; }
+
+PartitionId partition_of(const Placement& placement, const Request& request) {
+  if (request.op != Op::keys) return placement.place(request.key).partition;
+  const auto hash = place_of(request);
+  return placement.partition_of(hash ? *hash : 0);
+}
 }  // namespace
 
 void Router::reject(const ReplyTo& to, Errc code, std::string message, NodeNumber coordinator) {
@@ -37,7 +44,7 @@ void Router::handle(const ReplyTo& to, Request&& request) {
 }
 
 void Router::answer_locally(const Job& job) {
-  Partition* partition = partition_(node_.topology.placement.place(job.request.key).partition);
+  Partition* partition = partition_(partition_of(node_.topology.placement, job.request));
   if (partition == nullptr) return reject(job.to, Errc::refused, "this node holds no replica of the key");
   if (!reads_key(job.request.op))
     return reject(job.to, Errc::invalid, "only reads may ask for this node alone");
@@ -69,7 +76,7 @@ std::optional<NodeNumber> Router::believed_coordinator(PartitionId partition, co
 }
 
 bool Router::place(Job& job) {
-  const PartitionId partition = node_.topology.placement.place(job.request.key).partition;
+  const PartitionId partition = partition_of(node_.topology.placement, job.request);
   if (Coordinator* coordinator = coordinator_(partition)) {
     if (!coordinator->active() || coordinator->handing_over() || partition_(partition)->applying())
       return false;

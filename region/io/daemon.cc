@@ -15,6 +15,7 @@
 #include "region/io/event_loop.h"
 #include "region/io/log_line.h"
 #include "region/io/node_key.h"
+#include "region/io/resp_server.h"
 #include "region/io/signals.h"
 #include "region/io/stderr_log.h"
 #include "region/node/engine.h"
@@ -45,6 +46,8 @@ struct Daemon {
   Context context;
   std::unique_ptr<wan::Transport> transport;
   std::unique_ptr<ClientServer> clients;
+  asio::io_context io{1};
+  std::unique_ptr<RespServer> resp;
   std::unique_ptr<node::Engine> engine;
 };
 
@@ -115,7 +118,25 @@ Refusal open_store(const DaemonOptions& options, Daemon& daemon) {
   return std::nullopt;
 }
 
-Refusal open_ports(EventLog& log, Daemon& daemon) {
+resp::Node facts_of(const DaemonOptions& options, const Daemon& daemon) {
+  const topology::Region& region = daemon.topology.region(daemon.self->region);
+  resp::Node out;
+  out.name = daemon.self->name;
+  out.region = region.name;
+  out.cluster = daemon.topology.cluster;
+  out.version = options.version;
+  out.topology_file = options.topology_file;
+  out.port = daemon.self->resp.port;
+  out.pid = static_cast<uint64_t>(getpid());
+  out.n = region.n;
+  out.r = region.r;
+  out.w = region.w;
+  out.partitions = daemon.topology.placement.partitions;
+  out.strict = daemon.topology.durability == topology::Durability::strict;
+  return out;
+}
+
+Refusal open_ports(const DaemonOptions& options, EventLog& log, Daemon& daemon) {
   daemon.context.reset(zmq_ctx_new());
   ensure(daemon.context != nullptr, "a ZeroMQ context can be made");
   // A DEALER, its monitor and the monitor's other end for each peer, and a few more.
@@ -131,6 +152,9 @@ Refusal open_ports(EventLog& log, Daemon& daemon) {
   auto clients = ClientServer::open(daemon.context.get(), *daemon.self, {}, log);
   if (!clients) return {{ExitCode::address, clients.error().message}};
   daemon.clients = std::move(*clients);
+  auto resp = RespServer::open(daemon.io, daemon.self->resp, facts_of(options, daemon), entropy(), {}, log);
+  if (!resp) return {{ExitCode::address, resp.error().message}};
+  daemon.resp = std::move(*resp);
   return std::nullopt;
 }
 
@@ -155,10 +179,11 @@ Refusal start(const DaemonOptions& options, EventLog& log, Daemon& daemon) {
                 log_field("data", options.data_directory) + " pid=" + std::to_string(getpid()));
   if (auto refusal = read_key(options, log, daemon)) return refusal;
   if (auto refusal = open_store(options, daemon)) return refusal;
-  if (auto refusal = open_ports(log, daemon)) return refusal;
+  if (auto refusal = open_ports(options, log, daemon)) return refusal;
   if (auto refusal = start_engine(log, daemon)) return refusal;
   log.write(LogLevel::info, "ready" + where(daemon) + " peer=" + daemon.self->peer.endpoint() +
                                 " client=" + daemon.self->client.endpoint() +
+                                " resp=" + daemon.self->resp.host + ":" + std::to_string(daemon.self->resp.port) +
                                 " start_ms=" + std::to_string((system_now().monotonic - begin).as_millis()));
   return std::nullopt;
 }
@@ -174,7 +199,8 @@ Stop run(const DaemonOptions& options, Signals& signals, EventLog& log) {
     return {refusal->first,
             "cannot start" + log_field("node", options.node) + log_field("reason", refusal->second)};
   EventLoop loop(
-      {*daemon.self, *daemon.engine, *daemon.store, *daemon.transport, *daemon.clients, signals, log});
+      {*daemon.self, *daemon.engine, *daemon.store, *daemon.transport, *daemon.clients, daemon.io,
+                  *daemon.resp, signals, log});
   const EventLoop::End end = loop.run();
   if (end.fatal) return {ExitCode::fatal, "cannot go on" + where(daemon) + log_field("reason", *end.fatal)};
   daemon.clients->set_linger(kCloseLinger);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "region/io/clock.h"
@@ -18,20 +19,22 @@ constexpr size_t kClientFramesMax = 256;
 constexpr Duration kDrain = Duration::seconds(5);
 constexpr Duration kWaitMax = Duration::seconds(3600);  // keeps the timespec's arithmetic far from its ends
 
-timespec until(Instant deadline, Instant now) {
-  const Duration left = deadline <= now                ? Duration{}
-                        : deadline == Instant::never() ? kWaitMax
-                                                       : std::min(deadline - now, kWaitMax);
-  return {left.ns / 1'000'000'000, left.ns % 1'000'000'000};
-}
-
 }  // namespace
 
 EventLoop::EventLoop(const Parts& parts) : parts_(parts) {
-  fds_.push_back({parts_.clients.fd(), POLLIN, 0});
-  fds_.push_back({parts_.store.event_fd(), POLLIN, 0});  // -1 is left out by poll
-  fds_.push_back({parts_.signals.fd(), POLLIN, 0});
-  for (const int fd : parts_.transport.poll_fds()) fds_.push_back({fd, POLLIN, 0});
+  watched_.reserve(3 + parts_.transport.poll_fds().size());  // handlers hold references
+  watch(parts_.clients.fd(), &Ready::clients);
+  if (parts_.store.event_fd() >= 0) watch(parts_.store.event_fd(), &Ready::store);
+  watch(parts_.signals.fd(), &Ready::signals);
+  for (const int fd : parts_.transport.poll_fds()) watch(fd, &Ready::transport);
+}
+
+EventLoop::~EventLoop() {
+  for (Watched& watched : watched_) watched.descriptor.release();
+}
+
+void EventLoop::watch(int fd, bool Ready::*ready) {
+  watched_.push_back({asio::posix::stream_descriptor(parts_.io, fd), ready, false});
 }
 
 EventLoop::End EventLoop::run() {
@@ -39,20 +42,34 @@ EventLoop::End EventLoop::run() {
     const Now now = system_now();
     turn(now);
     if (fatal_ || ended(now)) return {std::move(fatal_), parts_.engine.drained()};
-    Instant next = std::min(deadline_, parts_.transport.next_deadline());
+    Instant next = std::min({deadline_, parts_.transport.next_deadline(), parts_.resp.next_deadline()});
     if (drain_until_) next = std::min(next, *drain_until_);
     ready_ = wait(next);
   }
 }
 
 EventLoop::Ready EventLoop::wait(Instant next) {
+  for (Watched& watched : watched_) {
+    if (watched.waiting) continue;
+    watched.waiting = true;
+    watched.descriptor.async_wait(asio::posix::stream_descriptor::wait_read,
+                                  [this, &watched](const asio::error_code& error) {
+                                    watched.waiting = false;
+                                    if (!error) fired_.*watched.ready = true;
+                                  });
+  }
   Ready ready = ready_;  // what still has something although its descriptor does not say so
-  const timespec timeout = ready.any() ? timespec{} : until(next, system_now().monotonic);
-  if (ppoll(fds_.data(), fds_.size(), &timeout, nullptr) <= 0) return ready;
-  ready.clients |= fds_[0].revents != 0;
-  ready.store |= fds_[1].revents != 0;
-  ready.signals |= fds_[2].revents != 0;
-  for (size_t i = 3; i < fds_.size(); ++i) ready.transport |= fds_[i].revents != 0;
+  parts_.io.restart();
+  if (!ready.any() && !parts_.resp.has_requests()) {
+    const Duration left = next == Instant::never() ? kWaitMax : next - system_now().monotonic;
+    if (left > Duration{}) parts_.io.run_one_for(std::chrono::nanoseconds(std::min(left, kWaitMax).ns));
+  }
+  parts_.io.poll();
+  const Ready fired = std::exchange(fired_, {false, false, false, false});
+  ready.clients |= fired.clients;
+  ready.store |= fired.store;
+  ready.signals |= fired.signals;
+  ready.transport |= fired.transport;
   return ready;
 }
 
@@ -63,6 +80,7 @@ void EventLoop::turn(Now now) {
   if (ready.transport || parts_.transport.next_deadline() <= now.monotonic)
     ready_.transport = take_peers(now);
   if (ready.clients) ready_.clients = take_clients(now);
+  take_resp(now);
   if (deadline_ <= now.monotonic) parts_.engine.handle_tick(now);
   carry_out(now);
 }
@@ -86,6 +104,14 @@ bool EventLoop::take_clients(Now now) {
   return more;
 }
 
+void EventLoop::take_resp(Now now) {
+  parts_.resp.tick(now.monotonic);
+  requests_.clear();
+  parts_.resp.take_requests(requests_);
+  for (auto& accepted : requests_)
+    parts_.engine.handle_request(now, accepted.client, std::move(accepted.request));
+}
+
 void EventLoop::carry_out(Now now) {
   node::Output output = parts_.engine.take_output();
   if (parts_.engine.cut_regions() != cut_) {
@@ -94,7 +120,13 @@ void EventLoop::carry_out(Now now) {
     ready_.transport = true;  // the cut links' changes
   }
   for (auto& frame : output.frames) parts_.transport.send(now.monotonic, frame.to, std::move(frame.bytes));
-  for (auto& reply : output.replies) parts_.clients.reply(reply.to, std::move(reply.response));
+  for (auto& reply : output.replies) {
+    if (RespServer::is_own(reply.to))
+      parts_.resp.reply(reply.to, std::move(reply.response));
+    else
+      parts_.clients.reply(reply.to, std::move(reply.response));
+  }
+  parts_.resp.flush(now.monotonic);
   if (parts_.clients.flush(now.monotonic)) ready_.clients = true;
   deadline_ = output.next_deadline;
   fatal_ = std::move(output.fatal);
@@ -110,6 +142,7 @@ void EventLoop::handle_signals(Now now) {
     parts_.log.write(LogLevel::info,
                      "stopping node=" + parts_.node.name + " signal=SIG" + sigabbrev_np(number));
     drain_until_ = now.monotonic + kDrain;
+    parts_.resp.begin_drain();
     parts_.engine.begin_drain(now);
   }
 }

@@ -2,17 +2,17 @@
 // The protocol loop: one thread that feeds everything that arrives into the engine and carries out what the
 // engine says. It owns nothing of what it drives.
 //
-//        peers (transport)   clients   store (synced, checkpointed)   signals   deadlines
-//                 \             |                |                       |        /
-//                  +------------+----- one turn: handle_*() each --------+-------+
+//        peers (transport)   clients, Redis clients   store (synced, checkpointed)   signals   deadlines
+//                 \                 |                       |                     |        /
+//                  +----------------+-------- one turn: handle_*() each ----------+-------+
 //                                               |
 //                                   take_output(): frames, replies
 //
 // A turn takes what is there, in bounded portions, and then sends: under load many events share one batch in
 // the log and one frame a peer; with a single request in flight nothing waits for company.
 
-#include <poll.h>
-
+#include <asio.hpp>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,6 +20,7 @@
 #include "crdt/base/log.h"
 #include "crdt/base/time.h"
 #include "region/io/client_server.h"
+#include "region/io/resp_server.h"
 #include "region/io/signals.h"
 #include "region/node/engine.h"
 #include "storage/store.h"
@@ -35,6 +36,8 @@ class EventLoop {
     storage::Store& store;
     wan::Transport& transport;
     ClientServer& clients;
+    asio::io_context& io;
+    RespServer& resp;
     Signals& signals;
     EventLog& log;
   };
@@ -44,6 +47,7 @@ class EventLoop {
   };
 
   explicit EventLoop(const Parts& parts);
+  ~EventLoop();
   // Until a signal asks to stop and the engine has drained (or five seconds have passed, or a second signal
   // insists), or the engine cannot go on.
   End run();
@@ -55,22 +59,32 @@ class EventLoop {
     bool any() const { return transport || clients || store || signals; }
   };
 
+  void watch(int fd, bool Ready::*ready);
   Ready wait(Instant until);
   void turn(Now now);
   bool take_peers(Now now);
   bool take_clients(Now now);
+  void take_resp(Now now);
   void carry_out(Now now);
   void handle_signals(Now now);
   bool ended(Now now) const;
 
+  // Descriptors of others, looked at and never closed here.
+  struct Watched {
+    asio::posix::stream_descriptor descriptor;
+    bool Ready::*ready;
+    bool waiting = false;
+  };
+
   Parts parts_;
+  std::vector<Watched> watched_;
+  Ready fired_{false, false, false, false};
   Ready ready_;  // all at first: descriptors tell of changes only
   Instant deadline_{INT64_MIN};
   std::optional<std::string> fatal_;
   std::optional<Instant> drain_until_;
   std::vector<RegionId> cut_;
   // Kept for their memory.
-  std::vector<pollfd> fds_;
   std::vector<wan::Transport::Received> frames_;
   std::vector<wan::Transport::LinkChange> changes_;
   std::vector<ClientServer::Accepted> requests_;

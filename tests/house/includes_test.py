@@ -19,13 +19,15 @@ ROOMS = {
     "region/core": ["crdt/base", "crdt", "topology"] + STORE,
     "wan/core": ["crdt/base", "crdt", "topology"] + STORE,
     "region/node": ["crdt/base", "crdt", "topology", "region/core", "wan/core"] + STORE,
+    "region/resp": ["crdt/base", "region/core/request*"],
     "client": ["crdt/base", "crdt", "topology", "region/core/request*"],
     "wan/io": ["crdt/base", "crdt", "topology", "storage", "region/core", "wan/core", "region/node"],
-    "region/io": ["crdt/base", "crdt", "topology", "storage", "region/core", "wan/core", "region/node", "wan/io"],
+    "region/io": ["crdt/base", "crdt", "topology", "storage", "region/core", "wan/core", "region/node", "wan/io",
+                  "region/resp"],
     "tools": ["crdt/base", "crdt", "topology", "storage", "region/core", "wan/core", "region/node", "wan/io",
-              "region/io", "client"],
+              "region/io", "region/resp", "client"],
     "tests": ["crdt/base", "crdt", "topology", "storage", "region/core", "wan/core", "region/node", "wan/io",
-              "region/io", "client", "tools"],
+              "region/io", "region/resp", "client", "tools"],
 }
 
 # Library header -> files that may include it. Tests and benchmarks may include any.
@@ -34,14 +36,15 @@ LIBRARIES = [
     (r"toml\+\+", r"topology/document\.cc"),
     (r"spdlog|fmt/", r"(wan|region)/io/.*|tools/.*"),
     (r"zmq", r"(wan|region)/io/.*|client/.*|tools/.*"),
+    (r"asio", r"region/io/.*"),
     (r"openssl", r"(wan|region)/io/.*|tools/.*"),
     (r"CLI/", r"(region/io|tools)/.*"),
-    (r"nlohmann", r"(region/node|region/io|client|tools)/.*"),
+    (r"nlohmann", r"(region/node|region/io|region/resp|client|tools)/.*"),
     (r"catch2|rapidcheck|msgpack", r"(?!)"),
 ]
 
 # Protocol logic owns no thread, socket, file, clock or dice.
-PURE_ROOMS = ("crdt/base", "crdt", "region/core", "wan/core", "region/node")
+PURE_ROOMS = ("crdt/base", "crdt", "region/core", "wan/core", "region/node", "region/resp")
 IMPURE = re.compile(r"^(thread|mutex|shared_mutex|condition_variable|future|semaphore|barrier|latch|chrono|ctime|"
                     r"random|iostream|fstream|filesystem|csignal|time\.h|unistd\.h|fcntl\.h|poll\.h|pthread\.h|"
                     r"sys/.*|netinet/.*|arpa/.*)$")

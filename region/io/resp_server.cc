@@ -1,0 +1,369 @@
+#include "region/io/resp_server.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstring>
+#include <utility>
+
+#include "region/io/clock.h"
+#include "region/io/log_line.h"
+
+namespace atolldb::region {
+namespace {
+
+using asio::ip::tcp;
+
+constexpr size_t kScratchBytes = 64u << 10;
+constexpr int kReadsATurn = 4;  // of one connection
+constexpr Duration kTick = Duration::seconds(1);
+constexpr uint32_t kNumberMax = (1u << 24) - 1;  // three bytes of a name
+constexpr int kBacklog = 512;
+
+// door 1 | connection 3 | its generation 3 | slot 4 | part 4: as long as a string without memory of its own.
+constexpr size_t kNameBytes = 15;
+
+void put(Bytes& out, uint32_t number, int bytes) {
+  for (int i = 0; i < bytes; ++i) out.push_back(static_cast<char>(number >> (8 * i)));
+}
+
+uint32_t take(BytesView name, size_t at, int bytes) {
+  uint32_t number = 0;
+  for (int i = 0; i < bytes; ++i)
+    number |= static_cast<uint32_t>(static_cast<unsigned char>(name[at + static_cast<size_t>(i)])) << (8 * i);
+  return number;
+}
+
+std::string text_of(const tcp::endpoint& endpoint) {
+  const bool six = endpoint.address().is_v6();
+  const std::string address = endpoint.address().to_string();
+  return (six ? "[" + address + "]" : address) + ":" + std::to_string(endpoint.port());
+}
+
+uint64_t resident_bytes() {
+  std::FILE* file = std::fopen("/proc/self/statm", "r");
+  if (file == nullptr) return 0;
+  unsigned long size = 0, resident = 0;
+  const int read = std::fscanf(file, "%lu %lu", &size, &resident);
+  std::fclose(file);
+  return read == 2 ? resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE)) : 0;
+}
+
+double seconds_of(const timeval& time) {
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+}
+
+struct Gathered {
+  using value_type = asio::const_buffer;
+  using const_iterator = const asio::const_buffer*;
+  const_iterator first, last;
+  const_iterator begin() const { return first; }
+  const_iterator end() const { return last; }
+};
+
+}  // namespace
+
+struct RespServer::Peer {
+  Peer(tcp::socket&& s, uint32_t n, uint32_t g, resp::Connection&& c)
+      : socket(std::move(s)), number(n), generation(g), connection(std::move(c)) {}
+
+  tcp::socket socket;
+  const uint32_t number, generation;
+  resp::Connection connection;
+  std::vector<Bytes> writing;  // taken from the connection, in order
+  size_t written = 0;          // of the first one
+  size_t unwritten = 0;        // bytes
+  size_t input_bytes = 0;      // as counted in the server's sum
+  uint64_t commands = 0;
+  Instant heard, wrote;
+  bool reading = false, waiting_to_write = false, queued = false, paused = false;
+  bool gone = false;  // closed; destroyed when its last handler has run
+  int handlers = 0;
+};
+
+Result<std::unique_ptr<RespServer>> RespServer::open(asio::io_context& io, const topology::Address& address,
+                                                     resp::Node&& node, uint64_t seed,
+                                                     const RespLimits& limits, EventLog& log) {
+  std::unique_ptr<RespServer> server(new RespServer(io, std::move(node), seed, limits, log));
+  if (auto listening = server->listen(address); !listening) return listening.error();
+  server->accept();
+  return server;
+}
+
+RespServer::RespServer(asio::io_context& io, resp::Node&& node, uint64_t seed, const RespLimits& limits,
+                       EventLog& log)
+    : io_(io),
+      acceptor_(io),
+      node_(std::move(node)),
+      random_(seed),
+      limits_(limits),
+      log_(log),
+      now_(system_now().monotonic),
+      next_tick_(now_ + kTick),
+      started_(now_),
+      scratch_(std::make_unique_for_overwrite<char[]>(kScratchBytes)) {
+  node_.figures = [this] { return figures(); };
+}
+
+RespServer::~RespServer() = default;
+
+Status RespServer::listen(const topology::Address& address) {
+  const std::string where = address.host + ":" + std::to_string(address.port);
+  asio::error_code error;
+  const auto found = tcp::resolver(io_).resolve(address.host, std::to_string(address.port), error);
+  if (error || found.empty())
+    return {Errc::io, "the RESP address " + where + " cannot be found: " + error.message()};
+  const tcp::endpoint endpoint = found.begin()->endpoint();
+  acceptor_.open(endpoint.protocol(), error);
+  if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
+  if (!error) acceptor_.bind(endpoint, error);
+  if (!error) acceptor_.listen(kBacklog, error);
+  if (error)
+    return {Errc::io, "cannot bind the RESP address " + where + ": " + error.message() +
+                          " (is another process using it?)"};
+  return atolldb::ok();
+}
+
+void RespServer::accept() {
+  acceptor_.async_accept([this](const asio::error_code& error, tcp::socket socket) {
+    if (error == asio::error::operation_aborted) return;
+    if (!error) welcome(std::move(socket));
+    accept();
+  });
+}
+
+void RespServer::welcome(tcp::socket&& socket) {
+  asio::error_code error;
+  socket.non_blocking(true, error);
+  if (count_ >= limits_.connections_max || draining_) {
+    ++refused_;
+    socket.write_some(asio::buffer(std::string_view(draining_ ? "-ERR this node is stopping\r\n"
+                                                               : "-ERR max number of clients reached\r\n")),
+                      error);
+    if (const auto held_back = refused_log_.allow(now_))
+      log_.write(LogLevel::warn, "client refused node=" + node_.name + " door=resp connections=" +
+                                     std::to_string(count_) + " held_back=" + std::to_string(*held_back));
+    return;
+  }
+  socket.set_option(tcp::no_delay(true), error);
+  socket.set_option(asio::socket_base::keep_alive(true), error);
+  const tcp::endpoint from = socket.remote_endpoint(error);
+  if (error) return;
+  if (free_.empty()) {
+    free_.push_back(static_cast<uint32_t>(peers_.size()));
+    peers_.emplace_back();
+  }
+  const uint32_t number = free_.back();
+  free_.pop_back();
+  generation_ = (generation_ + 1) & kNumberMax;
+  ++count_;
+  peers_[number] = std::make_unique<Peer>(
+      std::move(socket), number, generation_,
+      resp::Connection(++connections_, text_of(from), node_, random_, limits_.connection));
+  Peer& peer = *peers_[number];
+  peer.heard = peer.wrote = now_;
+  wait_to_read(peer);
+}
+
+void RespServer::wait_to_read(Peer& peer) {
+  peer.reading = true;
+  ++peer.handlers;
+  peer.socket.async_wait(tcp::socket::wait_read, [this, &peer](const asio::error_code& error) {
+    --peer.handlers;
+    peer.reading = false;
+    if (peer.gone || error) return close(peer);
+    read(peer);
+  });
+}
+
+bool RespServer::may_read(const Peer& peer) const {
+  if (!peer.connection.takes_input()) return false;
+  return input_bytes_ <= limits_.input_bytes_all_max || peer.input_bytes <= limits_.input_bytes_small;
+}
+
+void RespServer::read(Peer& peer) {
+  for (int i = 0; i < kReadsATurn && may_read(peer); ++i) {
+    asio::error_code error;
+    const size_t size = peer.socket.read_some(asio::buffer(scratch_.get(), kScratchBytes), error);
+    if (error == asio::error::would_block) break;
+    if (error) return close(peer);
+    input_total_ += size;
+    peer.heard = now_;
+    peer.connection.receive({scratch_.get(), size}, asked_);
+    took(peer);
+    if (size < kScratchBytes) break;
+  }
+  if (may_read(peer)) return wait_to_read(peer);
+  if (!peer.paused) paused_.push_back(peer.number);
+  peer.paused = true;
+}
+
+// What the connection has made of what it was given.
+void RespServer::took(Peer& peer) {
+  for (resp::Connection::Asked& asked : asked_) {
+    Bytes name;
+    name.push_back(kDoor);
+    put(name, peer.number, 3);
+    put(name, peer.generation, 3);
+    put(name, asked.slot, 4);
+    put(name, asked.number, 4);
+    requests_.push_back({{std::move(name)}, std::move(asked.request)});
+  }
+  asked_.clear();
+  commands_ += peer.connection.commands() - peer.commands;
+  peer.commands = peer.connection.commands();
+  input_bytes_ += peer.connection.input_bytes() - peer.input_bytes;
+  peer.input_bytes = peer.connection.input_bytes();
+  const bool to_write = peer.connection.has_output() || peer.connection.finished();
+  if (!to_write || peer.queued || peer.waiting_to_write) return;
+  peer.queued = true;
+  to_write_.push_back(peer.number);
+}
+
+void RespServer::take_requests(std::vector<ClientServer::Accepted>& requests) {
+  if (requests.empty())
+    requests.swap(requests_);
+  else
+    std::move(requests_.begin(), requests_.end(), std::back_inserter(requests));
+  requests_.clear();
+}
+
+void RespServer::reply(const node::ClientId& to, Response&& response) {
+  if (to.route.size() != kNameBytes) return;
+  const uint32_t number = take(to.route, 1, 3);
+  if (number >= peers_.size() || !peers_[number]) return;  // it has gone
+  Peer& peer = *peers_[number];
+  if (peer.gone || peer.generation != take(to.route, 4, 3)) return;
+  peer.connection.answer(take(to.route, 7, 4), take(to.route, 11, 4), std::move(response), asked_);
+  took(peer);
+}
+
+void RespServer::flush(Instant now) {
+  now_ = now;
+  for (size_t i = 0; i < to_write_.size(); ++i) {  // grows where room for answers lets commands begin
+    Peer* peer = peers_[to_write_[i]].get();
+    if (peer == nullptr || !peer->queued) continue;
+    peer->queued = false;
+    write(*peer);
+  }
+  to_write_.clear();
+  if (!paused_.empty()) resume_reading();
+}
+
+void RespServer::write(Peer& peer) {
+  for (Bytes& buffer : peer.connection.take_output()) {
+    peer.unwritten += buffer.size();
+    peer.writing.push_back(std::move(buffer));
+  }
+  size_t done = 0;  // buffers
+  asio::error_code error;
+  while (done < peer.writing.size()) {
+    constexpr size_t kGathered = 64;
+    std::array<asio::const_buffer, kGathered> buffers;
+    size_t count = 0;
+    for (; count < kGathered && done + count < peer.writing.size(); ++count)
+      buffers[count] = asio::buffer(peer.writing[done + count]);
+    buffers[0] += peer.written;
+    size_t left = peer.socket.write_some(Gathered{buffers.data(), buffers.data() + count}, error);
+    if (error) break;
+    peer.unwritten -= left;
+    output_total_ += left;
+    peer.wrote = now_;
+    for (left += peer.written; done < peer.writing.size() && left >= peer.writing[done].size(); ++done)
+      left -= peer.writing[done].size();
+    peer.written = left;
+  }
+  peer.writing.erase(peer.writing.begin(), peer.writing.begin() + static_cast<ptrdiff_t>(done));
+  if (error && error != asio::error::would_block) return close(peer);
+  peer.connection.set_unwritten(peer.unwritten, asked_);
+  took(peer);
+  if (!peer.writing.empty()) return wait_to_write(peer);
+  if (peer.connection.finished()) close(peer);
+}
+
+void RespServer::wait_to_write(Peer& peer) {
+  peer.waiting_to_write = true;
+  ++peer.handlers;
+  peer.socket.async_wait(tcp::socket::wait_write, [this, &peer](const asio::error_code& error) {
+    --peer.handlers;
+    peer.waiting_to_write = false;
+    if (peer.gone || error) return close(peer);
+    if (peer.queued) return;
+    peer.queued = true;
+    to_write_.push_back(peer.number);
+  });
+}
+
+// Handlers that were started still run once, with an error; the last of them destroys the peer.
+void RespServer::close(Peer& peer) {
+  if (!peer.gone) {
+    peer.gone = true;
+    peer.queued = false;
+    asio::error_code ignored;
+    peer.socket.close(ignored);
+    input_bytes_ -= peer.input_bytes;
+    --count_;
+  }
+  if (peer.handlers > 0) return;
+  const uint32_t number = peer.number;
+  peers_[number].reset();
+  free_.push_back(number);
+}
+
+void RespServer::resume_reading() {
+  std::vector<uint32_t> paused = std::exchange(paused_, {});
+  for (const uint32_t number : paused) {
+    Peer* peer = peers_[number].get();
+    if (peer == nullptr || !peer->paused || peer->gone) continue;
+    if (peer->reading) {
+      peer->paused = false;
+      continue;
+    }
+    if (may_read(*peer)) {
+      peer->paused = false;
+      wait_to_read(*peer);
+    } else {
+      paused_.push_back(number);
+    }
+  }
+}
+
+void RespServer::tick(Instant now) {
+  now_ = now;
+  if (now < next_tick_) return;
+  next_tick_ = now + kTick;
+  for (size_t i = 0; i < peers_.size(); ++i) {
+    Peer* peer = peers_[i].get();
+    if (peer == nullptr || peer->gone) continue;
+    const bool unread = peer->unwritten > 0 && now - peer->wrote > limits_.unread_max;
+    const bool quiet = peer->unwritten == 0 && !peer->connection.has_output();
+    const bool half_sent = quiet && peer->connection.is_half_sent() && now - peer->heard > limits_.half_sent_max;
+    const bool idle = quiet && peer->connection.idle() && now - peer->heard > limits_.idle_max;
+    if (unread || half_sent || idle) close(*peer);
+  }
+}
+
+void RespServer::begin_drain() { draining_ = true; }
+
+resp::NodeFigures RespServer::figures() const {
+  resp::NodeFigures out;
+  out.uptime_seconds = static_cast<uint64_t>((now_ - started_).as_millis() / 1000);
+  out.clients = count_;
+  out.clients_max = limits_.connections_max;
+  out.connections = connections_;
+  out.refused_connections = refused_;
+  out.commands = commands_;
+  out.input_bytes = input_total_;
+  out.output_bytes = output_total_;
+  out.resident_bytes = resident_bytes();
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  out.cpu_user_seconds = seconds_of(usage.ru_utime);
+  out.cpu_system_seconds = seconds_of(usage.ru_stime);
+  return out;
+}
+
+}  // namespace atolldb::region

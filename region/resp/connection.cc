@@ -1,0 +1,181 @@
+#include "region/resp/connection.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace atolldb::resp {
+
+namespace {
+constexpr size_t kInputKept = 16u << 10;  // memory of an input buffer that has run empty
+}
+
+Connection::Connection(uint64_t id, std::string peer, const Node& node, Prng& random,
+                       const ConnectionLimits& limits)
+    : node_(node), random_(random), limits_(limits), parser_(limits.parser) {
+  session_.id = id;
+  session_.peer = std::move(peer);
+}
+
+Connection::~Connection() = default;
+
+// While a command is incomplete, as much as it needs; else what may wait behind those in work.
+size_t Connection::input_wanted() const {
+  return blocked() ? limits_.input_bytes_max
+                   : std::max(limits_.input_bytes_max, parser_.size_at_least() + 1);
+}
+
+bool Connection::blocked() const {
+  return barrier_ != nullptr || slots_.size() >= limits_.pipeline_max ||
+         output_bytes_ + unwritten_ >= limits_.output_bytes_max;
+}
+
+void Connection::receive(BytesView bytes, std::vector<Asked>& asked) {
+  if (closing()) return;
+  if (input_.size() == read_) {  // mostly all of it is begun where it lies
+    bytes.remove_prefix(begin_commands(bytes, asked));
+    input_.assign(bytes);
+    read_ = 0;
+    return;
+  }
+  input_.append(bytes);
+  go_on(asked);
+}
+
+void Connection::go_on(std::vector<Asked>& asked) {
+  if (input_.size() == read_ || blocked()) return;
+  read_ += begin_commands(BytesView(input_).substr(read_), asked);
+  if (read_ == input_.size()) {
+    input_.clear();
+    if (input_.capacity() > kInputKept) Bytes().swap(input_);
+    read_ = 0;
+  } else if (read_ > input_.size() / 2) {
+    input_.erase(0, read_);
+    read_ = 0;
+  }
+}
+
+size_t Connection::begin_commands(BytesView bytes, std::vector<Asked>& asked) {
+  size_t begun = 0;
+  while (!closing() && !blocked()) {
+    const Parsed parsed = parser_.parse(bytes.substr(begun));
+    if (parsed == Parsed::incomplete) break;
+    if (parsed == Parsed::error) {
+      reply_error("ERR " + parser_.error());
+      session_.closing = true;
+      return bytes.size();
+    }
+    if (!parser_.words().empty()) begin_command(asked);
+    begun += parser_.size();
+    parser_.next();
+  }
+  return closing() ? bytes.size() : begun;
+}
+
+// Replies go straight to the output where nothing is before them.
+Output& Connection::output_for_new_slot(Slot& slot) { return slots_.empty() ? output_ : slot.reply; }
+
+void Connection::reply_error(BytesView text) {
+  Slot slot;
+  Writer(output_for_new_slot(slot), session_.protocol).error(text);
+  slot.done = true;
+  if (!slots_.empty()) slots_.push_back(std::move(slot));
+  finish_slots();
+}
+
+void Connection::begin_command(std::vector<Asked>& asked) {
+  const std::vector<BytesView>& words = parser_.words();
+  ++commands_;
+  const Command* command = find_command(words.front());
+  if (command == nullptr) return reply_error(unknown_command(words));
+  const auto count = static_cast<int>(words.size());
+  if (command->arity >= 0 ? count != command->arity : count < -command->arity)
+    return reply_error(wrong_arity(*command));
+  if (command->script != nullptr) return begin_script(*command, asked);
+  Slot slot;
+  Call call{words, session_, node_, random_, Writer(output_for_new_slot(slot), session_.protocol), {}, nullptr, 0};
+  command->run(call);
+  if (!call.request) {
+    slot.done = true;
+    if (!slots_.empty()) slots_.push_back(std::move(slot));
+    finish_slots();
+    return;
+  }
+  slot.render = call.render;
+  slot.option = call.option;
+  slot.protocol = session_.protocol;
+  call.request->r = session_.r;
+  call.request->w = session_.w;
+  asked.push_back({first_slot_ + static_cast<uint32_t>(slots_.size()), 0, std::move(*call.request)});
+  slots_.push_back(std::move(slot));
+}
+
+void Connection::begin_script(const Command& command, std::vector<Asked>& asked) {
+  const std::vector<BytesView>& words = parser_.words();
+  Slot slot;
+  slot.conversation = std::make_unique<Conversation>(std::vector<Bytes>(words.begin(), words.end()),
+                                                     session_.protocol, random_);
+  slot.protocol = session_.protocol;
+  Conversation& conversation = *slot.conversation;
+  conversation.run(command.script(conversation, node_));
+  const uint32_t number = first_slot_ + static_cast<uint32_t>(slots_.size());
+  slots_.push_back(std::move(slot));
+  if (conversation.done()) {
+    slots_.back().reply = std::move(conversation.output);
+    slots_.back().done = true;
+    return finish_slots();
+  }
+  if ((command.flags & Command::kOneStep) == 0) barrier_ = &conversation;
+  take_asked(number, conversation, asked);
+}
+
+void Connection::take_asked(uint32_t slot, Conversation& conversation, std::vector<Asked>& asked) {
+  for (Conversation::Asked& one : conversation.take_asked()) {
+    one.request.r = session_.r;
+    one.request.w = session_.w;
+    asked.push_back({slot, one.number, std::move(one.request)});
+  }
+}
+
+void Connection::answer(uint32_t number, uint32_t part, region::Response&& response,
+                        std::vector<Asked>& asked) {
+  const uint32_t index = number - first_slot_;
+  if (index >= slots_.size() || slots_[index].done) return;
+  Slot& slot = slots_[index];
+  if (slot.conversation) {
+    slot.conversation->answer(part, std::move(response));
+    if (!slot.conversation->done()) return take_asked(number, *slot.conversation, asked);
+    if (barrier_ == slot.conversation.get()) barrier_ = nullptr;
+    slot.reply = std::move(slot.conversation->output);
+    slot.conversation.reset();
+  } else {
+    Writer reply(index == 0 ? output_ : slot.reply, slot.protocol);
+    if (response.outcome == region::Outcome::done)
+      slot.render(reply, std::move(response), slot.option);
+    else
+      render_failure(reply, response);
+  }
+  slot.done = true;
+  finish_slots();
+  go_on(asked);
+}
+
+void Connection::finish_slots() {
+  while (!slots_.empty() && slots_.front().done) {
+    output_.append(std::move(slots_.front().reply));
+    slots_.pop_front();
+    ++first_slot_;
+  }
+  output_bytes_ = output_.size();
+}
+
+std::vector<Bytes> Connection::take_output() {
+  output_bytes_ = 0;
+  return output_.take();
+}
+
+void Connection::set_unwritten(size_t bytes, std::vector<Asked>& asked) {
+  unwritten_ = bytes;
+  go_on(asked);
+}
+
+}  // namespace atolldb::resp

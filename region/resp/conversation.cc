@@ -1,0 +1,50 @@
+#include "region/resp/conversation.h"
+
+#include <algorithm>
+
+#include "region/resp/render.h"
+
+namespace atolldb::resp {
+
+void Conversation::run(Script&& script) {
+  script_.emplace(std::move(script));
+  script_->resume();
+}
+
+void Conversation::begin(std::vector<region::Request>&& requests) {
+  asked_ = std::move(requests);
+  answers_.clear();
+  answers_.resize(asked_.size());
+  sent_ = answered_ = 0;
+}
+
+std::vector<Conversation::Asked> Conversation::take_asked() {
+  std::vector<Asked> out;
+  for (; sent_ < asked_.size() && sent_ - answered_ < kAskedAtOnce; ++sent_)
+    out.push_back({static_cast<uint32_t>(sent_), std::move(asked_[sent_])});
+  return out;
+}
+
+void Conversation::answer(uint32_t number, region::Response&& response) {
+  answers_[number] = std::move(response);
+  if (++answered_ < asked_.size()) return;
+  asked_.clear();
+  sent_ = answered_ = 0;
+  script_->resume();
+}
+
+bool Conversation::failed(const region::Response& response) {
+  if (response.outcome == region::Outcome::done) return false;
+  render_failure(reply, response);
+  return true;
+}
+
+bool Conversation::any_failed(const std::vector<region::Response>& responses) {
+  // What may have happened weighs more than what certainly has not.
+  const auto worst = std::max_element(responses.begin(), responses.end(), [](const auto& a, const auto& b) {
+    return static_cast<int>(a.outcome) < static_cast<int>(b.outcome);
+  });
+  return worst != responses.end() && failed(*worst);
+}
+
+}  // namespace atolldb::resp
