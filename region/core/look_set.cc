@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstring>
 
 #include "crdt/row_key.h"
 #include "region/core/look.h"
@@ -69,7 +70,7 @@ Result<std::vector<Bytes>> members_from(Partition& partition, const Request& req
   // A set that is taken whole has each member on one side of the place.
   const size_t first = out.size();
   for (Bytes& element : before->elements)
-    if (crdt::element_row(element).id <= *reinterpret_cast<const crdt::RowId*>(request.args[0].data()))
+    if (std::memcmp(crdt::element_row(element).id.data(), request.args[0].data(), sizeof(crdt::RowId)) <= 0)
       out.push_back(std::move(element));
   std::rotate(out.begin(), out.begin() + static_cast<ptrdiff_t>(first), out.end());
   return out;

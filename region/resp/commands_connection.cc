@@ -27,7 +27,7 @@ void reset(Call& call) {
 
 void select(Call& call) {
   const auto number = parse_number(call.words[1]);
-  if (!number) return call.reply.error("ERR invalid DB index");
+  if (!number) return call.reply.error(kNotANumber);
   if (*number != 0) return call.reply.error("ERR DB index is out of range");
   call.reply.ok();
 }
@@ -36,8 +36,14 @@ constexpr const char* kNoPassword =
     "ERR AUTH <password> called without any password configured for the default user. Are you sure your "
     "configuration is correct?";
 
+constexpr const char* kWrongPassword = "WRONGPASS invalid username-password pair or user is disabled.";
+
+// There is one user, "default", who needs no password.
 void auth(Call& call) {
-  call.reply.error(call.words.size() > 3 ? kSyntax : kNoPassword);
+  if (call.words.size() > 3) return call.reply.error(kSyntax);
+  if (call.words.size() == 2) return call.reply.error(kNoPassword);
+  if (call.words[1] != "default") return call.reply.error(kWrongPassword);
+  call.reply.ok();
 }
 
 bool good_name(BytesView name) {
@@ -58,7 +64,8 @@ void hello(Call& call) {
       if (*version != 2 && *version != 3) return call.reply.error("NOPROTO unsupported protocol version");
       protocol = *version == 3 ? Protocol::resp3 : Protocol::resp2;
     } else if (equals(call.words[i], "auth") && i + 2 < call.words.size()) {
-      return call.reply.error(kNoPassword);
+      if (call.words[i + 1] != "default") return call.reply.error(kWrongPassword);
+      i += 2;
     } else if (equals(call.words[i], "setname") && i + 1 < call.words.size()) {
       name = call.words[++i];
       if (!good_name(*name)) return call.reply.error(kBadName);

@@ -199,16 +199,24 @@ Script srandmember(Conversation& c, const Node&) {
 
 // Added before it is removed: whatever fails in between, the member is in one of the two.
 Script smove(Conversation& c, const Node&) {
+  std::vector<Request> looks;
+  looks.push_back(request_of(Op::type, c.words[1]));
+  looks.push_back(request_of(Op::type, c.words[2]));
+  const std::vector<Response> types = co_await c.ask_all(std::move(looks));
+  if (c.any_failed(types)) co_return;
+  if (!types[0].found) {
+    c.reply.integer(0);
+    co_return;
+  }
+  for (const Response& type : types) {
+    if (!type.found || type.value == "set") continue;
+    c.reply.error("WRONGTYPE Operation against a key holding the wrong kind of value");
+    co_return;
+  }
   Request there = request_of(Op::sismember, c.words[1]);
   there.args.push_back(c.words[3]);
   const Response contained = co_await c.ask(std::move(there));
   if (c.failed(contained)) co_return;
-  const Response type = co_await c.ask(request_of(Op::type, c.words[2]));
-  if (c.failed(type)) co_return;
-  if (type.found && type.value != "set") {
-    c.reply.error("WRONGTYPE Operation against a key holding the wrong kind of value");
-    co_return;
-  }
   if (!contained.found || c.words[1] == c.words[2]) {
     c.reply.integer(contained.found ? 1 : 0);
     co_return;

@@ -1,0 +1,221 @@
+// One connection against a node that answers when and in which order the test wants.
+
+#include "region/resp/connection.h"
+
+#include <catch2/catch.hpp>
+
+namespace atolldb::resp {
+namespace {
+
+using region::Op;
+using region::Outcome;
+using region::Response;
+
+Bytes encode(const std::vector<Bytes>& words) {
+  Bytes out = "*" + std::to_string(words.size()) + "\r\n";
+  for (const Bytes& word : words) out += "$" + std::to_string(word.size()) + "\r\n" + word + "\r\n";
+  return out;
+}
+
+struct Fixture {
+  Node node;
+  Prng random{1};
+  ConnectionLimits limits;
+  std::optional<Connection> connection;
+  std::vector<Connection::Asked> asked;
+
+  Connection& get() {
+    if (!connection) connection.emplace(1, "test:1", node, random, limits);
+    return *connection;
+  }
+  void send(const std::vector<Bytes>& words) { get().receive(encode(words), asked); }
+  Connection::Asked next() {
+    REQUIRE_FALSE(asked.empty());
+    Connection::Asked first = std::move(asked.front());
+    asked.erase(asked.begin());
+    return first;
+  }
+  void answer(const Connection::Asked& to, Response&& response) {
+    get().answer(to.slot, to.number, std::move(response), asked);
+  }
+  void answer_value(const Connection::Asked& to, BytesView value) {
+    Response response;
+    response.found = true;
+    response.value = value;
+    answer(to, std::move(response));
+  }
+  Bytes output() {
+    Bytes out;
+    for (const Bytes& buffer : get().take_output()) out += buffer;
+    get().set_unwritten(0, asked);
+    return out;
+  }
+};
+
+TEST_CASE("RESP connection: answers in any order, replies in the commands' order", "[resp]") {
+  Fixture f;
+  f.send({"GET", "a"});
+  f.send({"GET", "b"});
+  f.send({"PING"});
+  const auto a = f.next(), b = f.next();
+  CHECK(a.request.key == "a");
+  CHECK(b.request.op == Op::get);
+  f.answer_value(b, "2");
+  CHECK(f.output().empty());
+  f.answer_value(a, "1");
+  CHECK(f.output() == "$1\r\n1\r\n$1\r\n2\r\n+PONG\r\n");
+  f.answer_value(a, "again");
+  CHECK(f.output().empty());
+}
+
+TEST_CASE("RESP connection: outcomes have first words of their own", "[resp]") {
+  const auto reply_to = [](Outcome outcome, Errc code) {
+    Fixture f;
+    f.send({"GET", "a"});
+    Response response;
+    response.outcome = outcome;
+    response.code = code;
+    response.message = "why\r\nnot";
+    f.answer(f.next(), std::move(response));
+    return f.output();
+  };
+  CHECK(reply_to(Outcome::unknown, Errc::timeout) == "-UNKNOWN why  not\r\n");
+  CHECK(reply_to(Outcome::rejected, Errc::busy) == "-BUSY why  not\r\n");
+  CHECK(reply_to(Outcome::rejected, Errc::full) == "-FULL why  not\r\n");
+  CHECK(reply_to(Outcome::rejected, Errc::unavailable) == "-UNAVAILABLE why  not\r\n");
+  CHECK(reply_to(Outcome::rejected, Errc::wrong_type) == "-WRONGTYPE why  not\r\n");
+}
+
+TEST_CASE("RESP connection: a command of several steps, what follows waits for its end", "[resp]") {
+  Fixture f;
+  f.send({"SMOVE", "from", "to", "x"});
+  f.send({"SET", "from", "1"});
+  const auto from = f.next(), to = f.next();
+  CHECK(f.asked.empty());
+  CHECK_FALSE(f.get().idle());
+  Response set;
+  set.found = true;
+  set.value = "set";
+  f.answer(from, Response(set));
+  f.answer(to, Response(set));
+  Response yes;
+  yes.found = true;
+  yes.number = 1;
+  for (const Op op : {Op::sismember, Op::sadd, Op::srem}) {
+    const auto step = f.next();
+    CHECK(step.request.op == op);
+    CHECK(f.asked.empty());
+    f.answer(step, Response(yes));
+  }
+  CHECK(f.output() == ":1\r\n");
+  CHECK(f.next().request.op == Op::set);
+}
+
+TEST_CASE("RESP connection: many keys at once, asked in portions and answered together", "[resp]") {
+  Fixture f;
+  std::vector<Bytes> words = {"MGET"};
+  for (int i = 0; i < 1000; ++i) words.push_back(std::to_string(i));
+  f.send(words);
+  CHECK(f.asked.size() == Conversation::kAskedAtOnce);
+  for (int answered = 0; answered < 1000; ++answered) {
+    auto last = std::move(f.asked.back());
+    f.asked.pop_back();
+    const Bytes key = last.request.key;
+    f.answer_value(last, key);
+    CHECK(f.asked.size() <= Conversation::kAskedAtOnce);
+  }
+  Bytes expected = "*1000\r\n";
+  for (int i = 0; i < 1000; ++i)
+    expected += "$" + std::to_string(std::to_string(i).size()) + "\r\n" + std::to_string(i) + "\r\n";
+  CHECK(f.output() == expected);
+}
+
+TEST_CASE("RESP connection: a long pipeline, no more in work than its bound", "[resp]") {
+  Fixture f;
+  f.limits.pipeline_max = 10;
+  f.limits.input_bytes_max = 1000;
+  Bytes stream;
+  for (int i = 0; i < 100; ++i) stream += encode({"GET", std::to_string(i)});
+  f.get().receive(stream, f.asked);
+  CHECK(f.asked.size() == 10);
+  CHECK_FALSE(f.get().takes_input());
+  Bytes output;
+  for (int i = 0; i < 100; ++i) {
+    const auto asked = f.next();
+    CHECK(asked.request.key == std::to_string(i));
+    f.answer_value(asked, "v");
+    CHECK(f.asked.size() <= 10);
+    output += f.output();
+  }
+  CHECK(output.size() == 100 * 7);
+  CHECK(f.get().idle());
+  CHECK(f.get().takes_input());
+}
+
+TEST_CASE("RESP connection: a client that does not read, nothing more is begun", "[resp]") {
+  Fixture f;
+  f.limits.output_bytes_max = 100;
+  f.send({"ECHO", Bytes(200, 'x')});
+  f.send({"GET", "a"});
+  CHECK(f.asked.empty());
+  for (const Bytes& buffer : f.get().take_output()) CHECK(buffer.size() > 200);
+  f.get().set_unwritten(150, f.asked);
+  CHECK(f.asked.empty());
+  f.get().set_unwritten(50, f.asked);
+  CHECK(f.asked.size() == 1);
+}
+
+TEST_CASE("RESP connection: broken input, what came before is answered and then the end", "[resp]") {
+  Fixture f;
+  f.send({"GET", "a"});
+  f.get().receive("*1\r\nx", f.asked);
+  CHECK(f.get().closing());
+  CHECK_FALSE(f.get().finished());
+  f.answer_value(f.next(), "1");
+  CHECK(f.output() == "$1\r\n1\r\n-ERR Protocol error: expected '$', got 'x'\r\n");
+  CHECK(f.get().finished());
+}
+
+TEST_CASE("RESP connection: HELLO 3, replies in the new form from there on", "[resp]") {
+  Fixture f;
+  f.send({"GET", "a"});
+  f.send({"HELLO", "3"});
+  f.send({"GET", "b"});
+  const auto a = f.next(), b = f.next();
+  f.answer(a, Response());
+  f.answer(b, Response());
+  const Bytes output = f.output();
+  CHECK(output.substr(0, 5) == "$-1\r\n");
+  CHECK(output.substr(output.size() - 3) == "_\r\n");
+}
+
+TEST_CASE("RESP connection: large values, in buffers of their own", "[resp]") {
+  Fixture f;
+  f.send({"GET", "a"});
+  Response response;
+  response.found = true;
+  response.value = Bytes(1 << 20, 'v');
+  const char* memory = response.value.data();
+  f.answer(f.next(), std::move(response));
+  const auto buffers = f.get().take_output();
+  REQUIRE(buffers.size() == 3);
+  CHECK(buffers[1].data() == memory);
+}
+
+TEST_CASE("RESP commands: every one of them has a name in order and words to say", "[resp]") {
+  const auto commands = all_commands();
+  REQUIRE(commands.size() > 80);
+  for (size_t i = 0; i < commands.size(); ++i) {
+    INFO(commands[i].name);
+    CHECK((i == 0 || BytesView(commands[i - 1].name) < commands[i].name));
+    CHECK((commands[i].run == nullptr) != (commands[i].script == nullptr));
+    CHECK(BytesView(commands[i].summary).size() > 5);
+    CHECK(find_command(commands[i].name) == &commands[i]);
+  }
+  CHECK(find_command("GeT") != nullptr);
+  CHECK(find_command("getx") == nullptr);
+  CHECK(find_command(Bytes(1000, 'x')) == nullptr);
+}
+
+}  // namespace
+}  // namespace atolldb::resp
