@@ -76,8 +76,8 @@ struct Inspection {
 // What a mutator found. No delta: there is nothing to do (DEL of an absent key), and the answer is a read.
 struct Mutation {
   std::optional<Delta> delta;
-  int64_t count = 0;  // elements or fields added or removed, keys deleted
-  Bytes value;        // of an add: the new sum in decimal
+  int64_t count = 0;   // elements or fields added or removed, keys deleted
+  Bytes value;         // of an add: the new sum in decimal
   bool found = false;  // where the update was asked for what was there: there was something
   std::vector<Bytes> values;
 };

@@ -233,8 +233,8 @@ Result<crdt::Mutation> Coordinator::mutate(const Request& request, const Dot& do
       return partition_.data.set_with_context(request.key, request.value, *context, dot, stamp);
     }
     default:
-      return {Errc::invalid,
-              "operation " + std::to_string(static_cast<int>(request.op)) + " is not one that this node knows"};
+      return {Errc::invalid, "operation " + std::to_string(static_cast<int>(request.op)) +
+                                 " is not one that this node knows"};
   }
 }
 

@@ -17,8 +17,8 @@ Result<Response> look_keys(NodeState& node, Partition& partition, const Request&
 
 // The hash from which `keys` goes on, named in its first argument. Errc::invalid: it is no place.
 Result<uint64_t> place_of(const Request& request);
-// So many members from a place in the set on, and round: what `sample` shows and `spop` removes. A place is 16
-// bytes and chosen by the client: picked at random, it picks members at random.
+// So many members from a place in the set on, and round: what `sample` shows and `spop` removes. A place is
+// 16 bytes and chosen by the client: picked at random, it picks members at random.
 Result<std::vector<Bytes>> members_from(Partition& partition, const Request& request);
 
 }  // namespace atolldb::region

@@ -1,6 +1,5 @@
-#include "region/core/look.h"
-
 #include "crdt/context_codec.h"
+#include "region/core/look.h"
 #include "region/core/partition.h"
 
 namespace atolldb::region {

@@ -23,8 +23,8 @@ Result<Response> get_page(Partition& partition, const Request& request) {
 }
 
 Result<Response> contains(Partition& partition, const Request& request) {
-  auto contained = partition.data.contains(request.key,
-                                           request.args.empty() ? BytesView() : BytesView(request.args[0]));
+  auto contained =
+      partition.data.contains(request.key, request.args.empty() ? BytesView() : BytesView(request.args[0]));
   if (!contained) return contained.error();
   Response response;
   response.found = *contained;

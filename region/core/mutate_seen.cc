@@ -38,8 +38,7 @@ Result<Mutation> set(crdt::Replica& data, const Request& request, const Dot& dot
     old = std::move(*found);
   }
   Mutation out;
-  const bool present =
-      old.has_value() || (!request.want_old && data.type(request.key) != crdt::Type::none);
+  const bool present = old.has_value() || (!request.want_old && data.type(request.key) != crdt::Type::none);
   if (holds(request.condition, present)) {
     auto mutation = data.set(request.key, request.value, dot, stamp);
     if (!mutation) return mutation;
@@ -115,8 +114,7 @@ Result<Mutation> pop(Partition& partition, const Request& request, const Dot& do
   auto members = members_from(partition, request);
   if (!members) return members.error();
   if (members->empty()) return Mutation{};
-  auto mutation =
-      partition.data.srem(request.key, {members->begin(), members->end()}, dot, stamp);
+  auto mutation = partition.data.srem(request.key, {members->begin(), members->end()}, dot, stamp);
   if (mutation) mutation->values = std::move(*members);
   return mutation;
 }

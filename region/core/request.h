@@ -41,17 +41,18 @@ enum class Op : uint8_t {
   type = 20,         // "string", "set", "map"; nothing found: there is no such key
   smismember = 21,   // args: elements; a value for each: "1" or "0"
   hmget = 22,        // args: fields; a value for each: kPresent and what it holds, or nothing at all
-  sample = 23,       // args[0]: a place in the set, 16 bytes; amount: so many members from there on, and round
-  append = 24,       // value: behind what is there; the new length comes back
-  setrange = 25,     // value: over what is there from byte `amount` on; the new length comes back
-  getdel = 26,       // the value that was there, and is not any more
-  spop = 27,         // args[0]: a place in the set, 16 bytes; amount: so many members leave, and come back
-  sreplace = 28,     // args: elements; the key is this set from now on, and nothing else
-  inspect = 32,      // all that this node holds of the key, as JSON; never forwarded
-  status = 33,       // the node's state, as JSON
-  digest = 34,       // digests of every partition that this node holds, as JSON
-  scan = 35,  // keys that this node holds: args[0] cursor; a page of keys and the next cursor come back
-  keys = 36,  // amount: a partition; args[0]: a place in it, 8 bytes, or nothing; a page of key and type, and the next place
+  sample = 23,    // args[0]: a place in the set, 16 bytes; amount: so many members from there on, and round
+  append = 24,    // value: behind what is there; the new length comes back
+  setrange = 25,  // value: over what is there from byte `amount` on; the new length comes back
+  getdel = 26,    // the value that was there, and is not any more
+  spop = 27,      // args[0]: a place in the set, 16 bytes; amount: so many members leave, and come back
+  sreplace = 28,  // args: elements; the key is this set from now on, and nothing else
+  inspect = 32,   // all that this node holds of the key, as JSON; never forwarded
+  status = 33,    // the node's state, as JSON
+  digest = 34,    // digests of every partition that this node holds, as JSON
+  scan = 35,      // keys that this node holds: args[0] cursor; a page of keys and the next cursor come back
+  keys = 36,  // amount: a partition; args[0]: a place in it, 8 bytes, or nothing; a page of key and type, and
+              // the next place
   cut = 48,   // args: region names; links from this node's region to them carry nothing until healed
   heal = 49,  // args: region names; none = all
 };
@@ -78,7 +79,8 @@ constexpr bool reads_key(Op op) {
   }
 }
 
-// What has to hold for a set or hset to be carried out. Where it does not, nothing happens: Response::number is 0.
+// What has to hold for a set or hset to be carried out. Where it does not, nothing happens: Response::number
+// is 0.
 enum class Condition : uint8_t {
   none = 0,
   absent = 1,   // there is no such key, or field
@@ -133,14 +135,14 @@ struct Response {
   Outcome outcome = Outcome::done;
   Errc code = Errc::invalid;  // when not done
   std::string message;        // when not done: a sentence for a person
-  bool found = false;         // get, hget, sismember, siblings, type, getdel: there is a value; set: there was
-  bool stale = false;         // answered below the topology's R
+  bool found = false;  // get, hget, sismember, siblings, type, getdel: there is a value; set: there was
+  bool stale = false;  // answered below the topology's R
   // get, hget, add, hadd (decimal), inspect, status, digest (JSON); smembers, hgetall and scan: next cursor;
   // siblings: the context; set, getdel: the value that was there; keys: the next place
   Bytes value;
   std::vector<Bytes> values;  // smembers, hgetall, siblings, scan, smismember, hmget, sample, spop, keys
-  int64_t number = 0;         // del, sadd, srem, scard, hset, hdel, hlen, set: how many; append, setrange: bytes
-  uint32_t hidden = 0;        // get: siblings behind the value
+  int64_t number = 0;   // del, sadd, srem, scard, hset, hdel, hlen, set: how many; append, setrange: bytes
+  uint32_t hidden = 0;  // get: siblings behind the value
   // Of the partition, where the answering node knows them: they name the next request id.
   Epoch epoch;
   uint64_t stamp_ms = 0;     // the partition's present stamp, in milliseconds

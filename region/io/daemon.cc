@@ -181,9 +181,9 @@ Refusal start(const DaemonOptions& options, EventLog& log, Daemon& daemon) {
   if (auto refusal = open_store(options, daemon)) return refusal;
   if (auto refusal = open_ports(options, log, daemon)) return refusal;
   if (auto refusal = start_engine(log, daemon)) return refusal;
-  log.write(LogLevel::info, "ready" + where(daemon) + " peer=" + daemon.self->peer.endpoint() +
-                                " client=" + daemon.self->client.endpoint() +
-                                " resp=" + daemon.self->resp.host + ":" + std::to_string(daemon.self->resp.port) +
+  log.write(LogLevel::info, "ready" + where(daemon) + " peer=" + daemon.self->peer.endpoint() + " client=" +
+                                daemon.self->client.endpoint() + " resp=" + daemon.self->resp.host + ":" +
+                                std::to_string(daemon.self->resp.port) +
                                 " start_ms=" + std::to_string((system_now().monotonic - begin).as_millis()));
   return std::nullopt;
 }
@@ -198,8 +198,7 @@ Stop run(const DaemonOptions& options, Signals& signals, EventLog& log) {
   if (const auto refusal = start(options, log, daemon))
     return {refusal->first,
             "cannot start" + log_field("node", options.node) + log_field("reason", refusal->second)};
-  EventLoop loop(
-      {*daemon.self, *daemon.engine, *daemon.store, *daemon.transport, *daemon.clients, daemon.io,
+  EventLoop loop({*daemon.self, *daemon.engine, *daemon.store, *daemon.transport, *daemon.clients, daemon.io,
                   *daemon.resp, signals, log});
   const EventLoop::End end = loop.run();
   if (end.fatal) return {ExitCode::fatal, "cannot go on" + where(daemon) + log_field("reason", *end.fatal)};

@@ -141,7 +141,7 @@ void RespServer::welcome(tcp::socket&& socket) {
   if (count_ >= limits_.connections_max || draining_) {
     ++refused_;
     socket.write_some(asio::buffer(std::string_view(draining_ ? "-ERR this node is stopping\r\n"
-                                                               : "-ERR max number of clients reached\r\n")),
+                                                              : "-ERR max number of clients reached\r\n")),
                       error);
     if (const auto held_back = refused_log_.allow(now_))
       log_.write(LogLevel::warn, "client refused node=" + node_.name + " door=resp connections=" +
@@ -340,7 +340,8 @@ void RespServer::tick(Instant now) {
     if (peer == nullptr || peer->gone) continue;
     const bool unread = peer->unwritten > 0 && now - peer->wrote > limits_.unread_max;
     const bool quiet = peer->unwritten == 0 && !peer->connection.has_output();
-    const bool half_sent = quiet && peer->connection.is_half_sent() && now - peer->heard > limits_.half_sent_max;
+    const bool half_sent =
+        quiet && peer->connection.is_half_sent() && now - peer->heard > limits_.half_sent_max;
     const bool idle = quiet && peer->connection.idle() && now - peer->heard > limits_.idle_max;
     if (unread || half_sent || idle) close(*peer);
   }

@@ -4,8 +4,8 @@
 //
 // Bounds (G9): connections; for each, what region/resp/connection.h bounds; for all together, bytes of input
 // that is not begun and of requests in work. Past them a node reads no more from those who hold most, until
-// there is room; a command that does not come to its end, answers that are not taken, and idle connections are
-// ended after a while.
+// there is room; a command that does not come to its end, answers that are not taken, and idle connections
+// are ended after a while.
 
 #include <asio.hpp>
 #include <cstdint>
@@ -25,8 +25,8 @@ namespace atolldb::region {
 struct RespLimits {
   resp::ConnectionLimits connection;
   size_t connections_max = 10'000;
-  size_t input_bytes_all_max = 128u << 20;    // waiting to be begun
-  size_t input_bytes_small = 64u << 10;       // connections with no more than this are read from in any case
+  size_t input_bytes_all_max = 128u << 20;  // waiting to be begun
+  size_t input_bytes_small = 64u << 10;     // connections with no more than this are read from in any case
   Duration half_sent_max = Duration::seconds(30);  // a command that does not go on
   Duration unread_max = Duration::seconds(30);     // answers that are not taken
   Duration idle_max = Duration::seconds(3600);

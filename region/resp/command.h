@@ -1,6 +1,6 @@
 #pragma once
-// The commands that a node answers: one table, from which dispatch, COMMAND and its documentation come. A command
-// is either one request or an answer at once (`run`), or a script of several requests.
+// The commands that a node answers: one table, from which dispatch, COMMAND and its documentation come. A
+// command is either one request or an answer at once (`run`), or a script of several requests.
 
 #include <optional>
 #include <span>
@@ -44,8 +44,8 @@ struct Command {
     kConnection = 64,
   };
 
-  const char* name;     // lower case
-  int arity;            // with the name; negative: at least so many
+  const char* name;  // lower case
+  int arity;         // with the name; negative: at least so many
   uint32_t flags;
   int first_key, last_key, key_step;  // 0: no keys; a negative last counts from the end
   const char* group;

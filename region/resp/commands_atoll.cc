@@ -67,14 +67,14 @@ void quorum(Call& call) {
 }
 
 constexpr Command kCommands[] = {
-    {"atoll.context", 2, Command::kReadOnly, 1, 1, 1, "atoll", "Answers the context that names a key's siblings.",
-     context, nullptr},
+    {"atoll.context", 2, Command::kReadOnly, 1, 1, 1, "atoll",
+     "Answers the context that names a key's siblings.", context, nullptr},
     {"atoll.quorum", -1, Command::kConnection, 0, 0, 0, "atoll",
      "Sets how many replicas this connection's reads and writes ask: r w.", quorum, nullptr},
-    {"atoll.set", 4, Command::kWrite, 1, 1, 1, "atoll", "Sets a value over what a context names: key value context.",
-     set, nullptr},
-    {"atoll.siblings", 2, Command::kReadOnly, 1, 1, 1, "atoll", "Answers every value that was set at the same time.",
-     siblings, nullptr},
+    {"atoll.set", 4, Command::kWrite, 1, 1, 1, "atoll",
+     "Sets a value over what a context names: key value context.", set, nullptr},
+    {"atoll.siblings", 2, Command::kReadOnly, 1, 1, 1, "atoll",
+     "Answers every value that was set at the same time.", siblings, nullptr},
 };
 
 }  // namespace

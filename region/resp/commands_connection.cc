@@ -127,8 +127,13 @@ void client(Call& call) {
   if (is("info", 2)) return call.reply.verbatim(description(session) + "\n");
   if (is("no-evict", 3) || is("no-touch", 3)) return call.reply.ok();  // nothing is evicted here
   if (is("help", 2)) {
-    constexpr const char* kHelp[] = {"CLIENT <subcommand>:", "ID", "GETNAME", "SETNAME <name>",
-                                     "SETINFO lib-name|lib-ver <value>", "INFO", "NO-EVICT on|off",
+    constexpr const char* kHelp[] = {"CLIENT <subcommand>:",
+                                     "ID",
+                                     "GETNAME",
+                                     "SETNAME <name>",
+                                     "SETINFO lib-name|lib-ver <value>",
+                                     "INFO",
+                                     "NO-EVICT on|off",
                                      "NO-TOUCH on|off"};
     call.reply.array(std::size(kHelp));
     for (const char* line : kHelp) call.reply.simple(line);

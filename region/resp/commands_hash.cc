@@ -37,7 +37,9 @@ void hsetnx(Call& call) {
 }
 
 void hget(Call& call) { call.ask(request_with_field(Op::hget, call.words[1], call.words[2]), render_value); }
-void hexists(Call& call) { call.ask(request_with_field(Op::hget, call.words[1], call.words[2]), render_found); }
+void hexists(Call& call) {
+  call.ask(request_with_field(Op::hget, call.words[1], call.words[2]), render_found);
+}
 void hlen(Call& call) { call.ask(request_of(Op::hlen, call.words[1]), render_number); }
 
 void hstrlen(Call& call) {
@@ -183,8 +185,8 @@ constexpr Command kCommands[] = {
     {"hdel", -3, kFastWrite, 1, 1, 1, "hash", "Deletes fields of a map.", hdel, nullptr},
     {"hexists", 3, kRead, 1, 1, 1, "hash", "Answers whether a map has a field.", hexists, nullptr},
     {"hget", 3, kRead, 1, 1, 1, "hash", "Answers the value of a field.", hget, nullptr},
-    {"hgetall", 2, Command::kReadOnly, 1, 1, 1, "hash", "Answers all fields of a map and their values.", nullptr,
-     show_map<Show::all>},
+    {"hgetall", 2, Command::kReadOnly, 1, 1, 1, "hash", "Answers all fields of a map and their values.",
+     nullptr, show_map<Show::all>},
     {"hincrby", 4, kFastWrite, 1, 1, 1, "hash", "Adds a number to a field.", hincrby, nullptr},
     {"hkeys", 2, Command::kReadOnly, 1, 1, 1, "hash", "Answers all fields of a map.", nullptr,
      show_map<Show::fields>},

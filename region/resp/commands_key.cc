@@ -43,14 +43,12 @@ void type(Call& call) {
 
 // Keys do not expire: one that is there has no time to live.
 void ttl(Call& call) {
-  call.ask(request_of(Op::type, call.words[1]), [](Writer& reply, Response&& response, int64_t) {
-    reply.integer(response.found ? -1 : -2);
-  });
+  call.ask(request_of(Op::type, call.words[1]),
+           [](Writer& reply, Response&& response, int64_t) { reply.integer(response.found ? -1 : -2); });
 }
 
 void persist(Call& call) {
-  call.ask(request_of(Op::type, call.words[1]),
-           [](Writer& reply, Response&&, int64_t) { reply.integer(0); });
+  call.ask(request_of(Op::type, call.words[1]), [](Writer& reply, Response&&, int64_t) { reply.integer(0); });
 }
 
 Request keys_from(uint64_t cursor) {
@@ -70,7 +68,8 @@ Script scan(Conversation& c, const Node&) {
     if (c.failed(page)) co_return;
     seen += page.values.size() / 2;
     for (size_t i = 0; i + 1 < page.values.size(); i += 2)
-      if (options->takes(page.values[i]) && (!options->type || *options->type == redis_type(page.values[i + 1])))
+      if (options->takes(page.values[i]) &&
+          (!options->type || *options->type == redis_type(page.values[i + 1])))
         shown.push_back(std::move(page.values[i]));
     cursor = key_cursor(page.value);
     if (cursor == 0) break;
@@ -143,7 +142,8 @@ Script flush(Conversation& c, const Node&) {
     Response page = co_await c.ask(keys_from(cursor));
     if (c.failed(page)) co_return;
     std::vector<Request> deletes;
-    for (size_t i = 0; i + 1 < page.values.size(); i += 2) deletes.push_back(request_of(Op::del, page.values[i]));
+    for (size_t i = 0; i + 1 < page.values.size(); i += 2)
+      deletes.push_back(request_of(Op::del, page.values[i]));
     cursor = key_cursor(page.value);
     const std::vector<Response> done = co_await c.ask_all(std::move(deletes));
     if (c.any_failed(done)) co_return;
@@ -186,28 +186,30 @@ constexpr uint32_t kRead = Command::kReadOnly | Command::kFast;
 constexpr uint32_t kFlush = Command::kWrite | Command::kDangerous;
 
 constexpr Command kCommands[] = {
-    {"dbsize", 1, Command::kReadOnly, 0, 0, 0, "server", "Counts the keys of the region, one by one.", nullptr,
-     dbsize},
+    {"dbsize", 1, Command::kReadOnly, 0, 0, 0, "server", "Counts the keys of the region, one by one.",
+     nullptr, dbsize},
     {"del", -2, Command::kWrite | Command::kOneStep, 1, -1, 1, "generic", "Deletes keys.", nullptr, del},
     {"exists", -2, kRead | Command::kOneStep, 1, -1, 1, "generic", "Answers how many of the keys are there.",
      nullptr, exists},
-    {"expiretime", 2, kRead, 1, 1, 1, "generic", "-1 for a key, for none expires; -2 where there is none.", ttl,
-     nullptr},
-    {"flushall", -1, kFlush, 0, 0, 0, "server", "Deletes every key that the region has seen.", nullptr, flush},
+    {"expiretime", 2, kRead, 1, 1, 1, "generic", "-1 for a key, for none expires; -2 where there is none.",
+     ttl, nullptr},
+    {"flushall", -1, kFlush, 0, 0, 0, "server", "Deletes every key that the region has seen.", nullptr,
+     flush},
     {"flushdb", -1, kFlush, 0, 0, 0, "server", "Deletes every key that the region has seen.", nullptr, flush},
-    {"keys", 2, Command::kReadOnly | Command::kDangerous, 0, 0, 0, "generic", "Answers all keys of a pattern.",
-     nullptr, keys},
+    {"keys", 2, Command::kReadOnly | Command::kDangerous, 0, 0, 0, "generic",
+     "Answers all keys of a pattern.", nullptr, keys},
     {"object", -2, Command::kReadOnly, 2, 2, 1, "generic", "Looks at a key: ENCODING.", nullptr, object},
     {"persist", 2, kRead, 1, 1, 1, "generic", "0: keys do not expire.", persist, nullptr},
-    {"pexpiretime", 2, kRead, 1, 1, 1, "generic", "-1 for a key, for none expires; -2 where there is none.", ttl,
-     nullptr},
+    {"pexpiretime", 2, kRead, 1, 1, 1, "generic", "-1 for a key, for none expires; -2 where there is none.",
+     ttl, nullptr},
     {"pttl", 2, kRead, 1, 1, 1, "generic", "-1 for a key, for none expires; -2 where there is none.", ttl,
      nullptr},
     {"randomkey", 1, Command::kReadOnly, 0, 0, 0, "generic", "Answers a key at random.", nullptr, randomkey},
     {"scan", -2, Command::kReadOnly, 0, 0, 0, "generic", "Goes through all keys in steps.", nullptr, scan},
     {"touch", -2, kRead | Command::kOneStep, 1, -1, 1, "generic", "Answers how many of the keys are there.",
      nullptr, exists},
-    {"ttl", 2, kRead, 1, 1, 1, "generic", "-1 for a key, for none expires; -2 where there is none.", ttl, nullptr},
+    {"ttl", 2, kRead, 1, 1, 1, "generic", "-1 for a key, for none expires; -2 where there is none.", ttl,
+     nullptr},
     {"type", 2, kRead, 1, 1, 1, "generic", "Answers the type of a key.", type, nullptr},
     {"unlink", -2, Command::kWrite | Command::kOneStep, 1, -1, 1, "generic", "Deletes keys.", nullptr, del},
 };

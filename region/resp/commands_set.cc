@@ -68,9 +68,8 @@ Members combined(Combine how, const std::vector<Members>& sets) {
     if (how == Combine::all)
       out.insert(sets[i].begin(), sets[i].end());
     else
-      std::erase_if(out, [&](const Bytes& member) {
-        return sets[i].contains(member) == (how == Combine::difference);
-      });
+      std::erase_if(
+          out, [&](const Bytes& member) { return sets[i].contains(member) == (how == Combine::difference); });
   }
   return out;
 }
@@ -130,8 +129,7 @@ Script sintercard(Conversation& c, const Node&) {
   const auto keys = parse_number(c.words[1]);
   if (!keys || *keys <= 0) return say(c, "ERR numkeys should be greater than 0");
   const auto count = static_cast<uint64_t>(*keys);
-  if (count > c.words.size() - 2)
-    return say(c, "ERR Number of keys can't be greater than number of args");
+  if (count > c.words.size() - 2) return say(c, "ERR Number of keys can't be greater than number of args");
   int64_t limit = 0;
   for (size_t i = 2 + count; i < c.words.size(); i += 2) {
     if (!equals(c.words[i], "limit") || i + 1 == c.words.size()) return say(c, kSyntax);
@@ -265,8 +263,8 @@ constexpr Command kCommands[] = {
      store<Combine::intersection>},
     {"sismember", 3, kRead, 1, 1, 1, "set", "Answers whether a set has a member.", sismember, nullptr},
     {"smembers", 2, Command::kReadOnly, 1, 1, 1, "set", "Answers all members of a set.", nullptr, smembers},
-    {"smismember", -3, kRead, 1, 1, 1, "set", "Answers whether a set has each of several members.", smismember,
-     nullptr},
+    {"smismember", -3, kRead, 1, 1, 1, "set", "Answers whether a set has each of several members.",
+     smismember, nullptr},
     {"smove", 4, Command::kWrite, 1, 2, 1, "set", "Moves a member to another set.", nullptr, smove},
     {"spop", -2, kFastWrite, 1, 1, 1, "set", "Removes members at random, and answers them.", spop, nullptr},
     {"srandmember", -2, Command::kReadOnly | Command::kOneStep, 1, 1, 1, "set", "Answers members at random.",

@@ -20,8 +20,7 @@ Connection::~Connection() = default;
 
 // While a command is incomplete, as much as it needs; else what may wait behind those in work.
 size_t Connection::input_wanted() const {
-  return blocked() ? limits_.input_bytes_max
-                   : std::max(limits_.input_bytes_max, parser_.size_at_least() + 1);
+  return blocked() ? limits_.input_bytes_max : std::max(limits_.input_bytes_max, parser_.size_at_least() + 1);
 }
 
 bool Connection::blocked() const {
@@ -92,7 +91,8 @@ void Connection::begin_command(std::vector<Asked>& asked) {
     return reply_error(wrong_arity(*command));
   if (command->script != nullptr) return begin_script(*command, asked);
   Slot slot;
-  Call call{words, session_, node_, random_, Writer(output_for_new_slot(slot), session_.protocol), {}, nullptr, 0};
+  Call call{words, session_, node_, random_, Writer(output_for_new_slot(slot), session_.protocol),
+            {},    nullptr,  0};
   command->run(call);
   if (!call.request) {
     slot.done = true;

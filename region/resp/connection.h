@@ -21,9 +21,9 @@ namespace atolldb::resp {
 
 struct ConnectionLimits {
   ParserLimits parser;
-  size_t pipeline_max = 1024;            // commands in work
-  size_t output_bytes_max = 1u << 20;    // waiting: no further command is begun
-  size_t input_bytes_max = 256u << 10;   // waiting whole: nothing more is read
+  size_t pipeline_max = 1024;           // commands in work
+  size_t output_bytes_max = 1u << 20;   // waiting: no further command is begun
+  size_t input_bytes_max = 256u << 10;  // waiting whole: nothing more is read
 };
 
 class Connection {
@@ -89,7 +89,7 @@ class Connection {
   Bytes input_;      // what is not begun
   size_t read_ = 0;  // of input_
   std::deque<Slot> slots_;
-  uint32_t first_slot_ = 0;       // the number of slots_.front()
+  uint32_t first_slot_ = 0;          // the number of slots_.front()
   Conversation* barrier_ = nullptr;  // nothing is begun until it is done
   Output output_;
   size_t output_bytes_ = 0, unwritten_ = 0;

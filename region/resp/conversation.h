@@ -8,8 +8,8 @@
 //     c.reply.ok();
 //   }
 //
-// Sans-I/O: a script that asks stops; whoever drives the conversation takes the requests, sends them, and hands
-// in each answer. One thread.
+// Sans-I/O: a script that asks stops; whoever drives the conversation takes the requests, sends them, and
+// hands in each answer. One thread.
 
 #include <coroutine>
 #include <exception>

@@ -55,11 +55,14 @@ bool take_word(BytesView line, size_t& at, Bytes& out) {
       continue;
     }
     if (quote == '\'') {  // only the quote itself is escaped in here
-      if (line[at] == '\'') out.push_back(line[at++]);
-      else out.push_back('\\');
+      if (line[at] == '\'')
+        out.push_back(line[at++]);
+      else
+        out.push_back('\\');
       continue;
     }
-    if (line[at] == 'x' && at + 2 < line.size() && hex_digit(line[at + 1]) >= 0 && hex_digit(line[at + 2]) >= 0) {
+    if (line[at] == 'x' && at + 2 < line.size() && hex_digit(line[at + 1]) >= 0 &&
+        hex_digit(line[at + 2]) >= 0) {
       out.push_back(static_cast<char>(hex_digit(line[at + 1]) * 16 + hex_digit(line[at + 2])));
       at += 3;
       continue;
@@ -114,7 +117,8 @@ Parsed CommandParser::take_number(BytesView bytes, const char* what, int64_t& nu
 Parsed CommandParser::parse_array(BytesView bytes) {
   if (!array_) {
     int64_t count = 0;
-    if (const Parsed parsed = take_number(bytes, "mbulk count", count); parsed != Parsed::command) return parsed;
+    if (const Parsed parsed = take_number(bytes, "mbulk count", count); parsed != Parsed::command)
+      return parsed;
     if (count == INT64_MIN || count > static_cast<int64_t>(limits_.words_max))
       return fail("invalid multibulk length");
     array_ = true;
@@ -129,7 +133,8 @@ Parsed CommandParser::parse_array(BytesView bytes) {
       }
       if (bytes[at_] != '$') return fail(std::string("expected '$', got '") + bytes[at_] + "'");
       int64_t size = 0;
-      if (const Parsed parsed = take_number(bytes, "bulk count", size); parsed != Parsed::command) return parsed;
+      if (const Parsed parsed = take_number(bytes, "bulk count", size); parsed != Parsed::command)
+        return parsed;
       if (size < 0 || size > static_cast<int64_t>(limits_.bulk_bytes_max)) return fail("invalid bulk length");
       bulk_ = size;
       if (at_ + static_cast<size_t>(size) > limits_.command_bytes_max)

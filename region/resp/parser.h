@@ -15,8 +15,9 @@ namespace atolldb::resp {
 
 struct ParserLimits {
   size_t words_max = 1u << 20;
-  size_t bulk_bytes_max = (16u << 20) + 1024;  // a value of 16 MiB; longer ones are refused with what they are
-  size_t line_bytes_max = 64u << 10;           // of a number's line and of an inline command
+  size_t bulk_bytes_max =
+      (16u << 20) + 1024;             // a value of 16 MiB; longer ones are refused with what they are
+  size_t line_bytes_max = 64u << 10;  // of a number's line and of an inline command
   size_t command_bytes_max = 64u << 20;
 };
 
@@ -51,12 +52,12 @@ class CommandParser {
   bool split_words(BytesView line);
 
   const ParserLimits limits_;
-  size_t at_ = 0;         // parsed so far
-  size_t searched_ = 0;   // no line end before here
+  size_t at_ = 0;        // parsed so far
+  size_t searched_ = 0;  // no line end before here
   size_t wanted_ = 0;
-  bool array_ = false;    // its count has been read
-  int64_t left_ = 0;      // words of the array
-  int64_t bulk_ = -1;     // length of the word that comes, where read
+  bool array_ = false;  // its count has been read
+  int64_t left_ = 0;    // words of the array
+  int64_t bulk_ = -1;   // length of the word that comes, where read
   std::vector<Span> spans_;
   std::vector<BytesView> words_;
   Bytes line_;  // the words of a line, unquoted

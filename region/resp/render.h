@@ -9,8 +9,9 @@ namespace atolldb::resp {
 // `option` is the command's own.
 using Render = void (*)(Writer& reply, region::Response&& response, int64_t option);
 
-// Requires: the outcome is not done. The first word tells programs what to do: ERR and WRONGTYPE, the command is
-// wrong; BUSY, FULL, UNAVAILABLE, BEHIND, TIMEOUT, nothing happened, try again; UNKNOWN, it may have happened.
+// Requires: the outcome is not done. The first word tells programs what to do: ERR and WRONGTYPE, the command
+// is wrong; BUSY, FULL, UNAVAILABLE, BEHIND, TIMEOUT, nothing happened, try again; UNKNOWN, it may have
+// happened.
 void render_failure(Writer& reply, const region::Response& response);
 
 void render_value(Writer& reply, region::Response&& response, int64_t option);    // bulk, or null

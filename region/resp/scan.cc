@@ -118,7 +118,9 @@ uint64_t key_cursor(BytesView place) {
   return place.empty() ? 0 : std::max<uint64_t>(1, number_of(place) >> kHashBitsLeftOut);
 }
 
-Bytes item_place(uint64_t cursor) { return cursor == 0 ? Bytes() : big_endian(cursor - 1) + Bytes(8, '\xff'); }
+Bytes item_place(uint64_t cursor) {
+  return cursor == 0 ? Bytes() : big_endian(cursor - 1) + Bytes(8, '\xff');
+}
 uint64_t item_cursor(BytesView place) { return place.empty() ? 0 : number_of(place) + 1; }
 
 }  // namespace atolldb::resp

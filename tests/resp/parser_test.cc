@@ -45,8 +45,10 @@ std::vector<Words> parse(BytesView stream) {
 }
 
 TEST_CASE("RESP parser: any cut of the stream, the same commands", "[resp]") {
-  const std::vector<Words> commands = {
-      {"SET", "key", "value"}, {"GET", Bytes("nul\0\r\n", 6)}, {"PING"}, {"MSET", "", "", "b", Bytes(5000, 'x')}};
+  const std::vector<Words> commands = {{"SET", "key", "value"},
+                                       {"GET", Bytes("nul\0\r\n", 6)},
+                                       {"PING"},
+                                       {"MSET", "", "", "b", Bytes(5000, 'x')}};
   Bytes stream;
   for (const Words& command : commands) stream += encode(command);
   CHECK(parse(stream) == commands);
@@ -58,7 +60,8 @@ TEST_CASE("RESP parser: any cut of the stream, the same commands", "[resp]") {
 TEST_CASE("RESP parser: lines of words, quoted as in redis-cli", "[resp]") {
   CHECK(parse("PING\r\nset a \"x y\\x41\\n\"\n\r\n  get   'it\\'s' \n") ==
         std::vector<Words>{{"PING"}, {"set", "a", "x yA\n"}, {}, {"get", "it's"}});
-  CHECK(parse("set a \"x\"y\r\n") == std::vector<Words>{{"error: Protocol error: unbalanced quotes in request"}});
+  CHECK(parse("set a \"x\"y\r\n") ==
+        std::vector<Words>{{"error: Protocol error: unbalanced quotes in request"}});
   CHECK(parse("set a 'x\r\n") == std::vector<Words>{{"error: Protocol error: unbalanced quotes in request"}});
 }
 
@@ -68,8 +71,10 @@ TEST_CASE("RESP parser: an empty array and a negative count are no commands", "[
 
 TEST_CASE("RESP parser: what breaks the protocol, is named and ends the stream", "[resp]") {
   const auto error_of = [](BytesView stream, ParserLimits limits = {}) {
-    const auto whole = parse(stream, [&] { return stream.size(); }, limits);
-    CHECK(parse(stream, [] { return 1; }, limits) == whole);
+    const auto whole = parse(
+        stream, [&] { return stream.size(); }, limits);
+    CHECK(parse(
+              stream, [] { return 1; }, limits) == whole);
     REQUIRE(whole.size() == 1);
     return whole[0][0];
   };
