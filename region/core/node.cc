@@ -123,6 +123,7 @@ void Node::handle_frame(Now now, NodeNumber from, BytesView frame) {
     return state_.note(
         LogLevel::warn,
         "a peer has another topology (cluster name, seed or partitions differ) peer=" + state_.name_of(from));
+  from_process_ = header->random;
   if (!hear(now, *header)) return;
   if (auto handled = dispatch(frame, *this); !handled)
     state_.note(LogLevel::warn, "a peer's frame is broken peer=" + state_.name_of(from) + " why=\"" +

@@ -143,6 +143,7 @@ class Node final : private MessageHandler {
   OnWan on_wan_;
   uint64_t cluster_hash_ = 0;
   NodeNumber from_{};  // of the frame that is being handled
+  uint32_t from_process_ = 0;
   bool relayed_ = false;
   uint64_t round_ = 0;
   Instant next_tick_, next_second_;

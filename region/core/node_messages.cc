@@ -239,7 +239,7 @@ void Node::exchanged(const Exchanges::Pulled& pulled) {
 void Node::on(const Forward& m) {
   if (state_.joining || state_.region_of(from_) != state_.region) return;
   hurry();
-  router_.on_forward(from_, m);
+  router_.on_forward(from_, from_process_, m);
 }
 void Node::on(const ForwardReply& m) { router_.on_forward_reply(from_, m); }
 

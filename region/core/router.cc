@@ -103,8 +103,8 @@ bool Router::place(Job& job) {
   return true;
 }
 
-void Router::on_forward(NodeNumber from, const Forward& forward) {
-  const bool fresh = seen_[from].take(node_.peers.find(from)->start, forward.token);
+void Router::on_forward(NodeNumber from, uint32_t process, const Forward& forward) {
+  const bool fresh = seen_[from].take(process, forward.token);
   if (!fresh && !canary(Canary::forwarded_twice)) return;
   auto requests = decode_requests(forward.request);
   if (!requests || requests->size() != 1) return;

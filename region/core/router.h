@@ -30,7 +30,8 @@ class Router {
 
   // A keyed request of a client, or one that another node forwarded.
   void handle(const ReplyTo& to, Request&& request);
-  void on_forward(NodeNumber from, const Forward& forward);
+  // `process`: the random part of the process that sent it.
+  void on_forward(NodeNumber from, uint32_t process, const Forward& forward);
   void on_forward_reply(NodeNumber from, const ForwardReply& reply);
   void on_peer_down(NodeNumber node);
   // A partition of this node has a coordinator now, or a peer came up: what is parked may go on.
