@@ -53,16 +53,19 @@ std::vector<VirtualNode> circle_of(const Topology& topology, const Region& regio
   return circle;
 }
 
-// The region's nodes in the order in which a walk clockwise from `from` first meets them.
-std::vector<const VirtualNode*> clockwise(const std::vector<VirtualNode>& circle, uint64_t from,
-                                          size_t nodes) {
+// The region's nodes in the order in which a walk clockwise from `from` first meets them; as far as it takes
+// to meet `count` zones, or all nodes where there are fewer zones.
+std::vector<const VirtualNode*> clockwise(const std::vector<VirtualNode>& circle, uint64_t from, size_t nodes,
+                                          size_t count) {
   std::vector<const VirtualNode*> met;
-  met.reserve(nodes);
+  size_t zones = 0;
   const auto start = std::ranges::lower_bound(circle, from, {}, &VirtualNode::position) - circle.begin();
-  for (size_t step = 0; step < circle.size() && met.size() < nodes; ++step) {
+  for (size_t step = 0; step < circle.size() && met.size() < nodes && zones < count; ++step) {
     const VirtualNode& at = circle[(static_cast<size_t>(start) + step) % circle.size()];
     const bool new_node = std::ranges::none_of(met, [&](const auto* m) { return m->node == at.node; });
-    if (new_node) met.push_back(&at);
+    if (!new_node) continue;
+    if (std::ranges::none_of(met, [&](const auto* m) { return m->zone == at.zone; })) ++zones;
+    met.push_back(&at);
   }
   return met;
 }
@@ -93,17 +96,19 @@ std::vector<NodeNumber> spread_over_zones(std::vector<const VirtualNode*> candid
 Ring::Ring(const Topology& topology, RegionId region_id) {
   const Region& region = topology.region(region_id);
   const std::vector<VirtualNode> circle = circle_of(topology, region);
-  const size_t count = std::min<size_t>(region.n, region.nodes.size());
-  replicas_.reserve(topology.placement.partitions);
+  count_ = std::min<size_t>(region.n, region.nodes.size());
+  replicas_.reserve(topology.placement.partitions * count_);
   for (uint32_t p = 0; p < topology.placement.partitions; ++p) {
     const uint64_t from = point(topology.placement.seed, PointKind::partition, p, 0);
-    replicas_.push_back(spread_over_zones(clockwise(circle, from, region.nodes.size()), count));
+    const auto replicas = spread_over_zones(clockwise(circle, from, region.nodes.size(), count_), count_);
+    replicas_.insert(replicas_.end(), replicas.begin(), replicas.end());
   }
 }
 
-const std::vector<NodeNumber>& Ring::replicas(PartitionId partition) const {
-  ensure(raw(partition) < replicas_.size(), "a partition of this cluster");
-  return replicas_[raw(partition)];
+std::span<const NodeNumber> Ring::replicas(PartitionId partition) const {
+  const size_t first = raw(partition) * count_;
+  ensure(first + count_ <= replicas_.size(), "a partition of this cluster");
+  return std::span(replicas_).subspan(first, count_);
 }
 
 }  // namespace atolldb::topology

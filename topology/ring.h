@@ -3,6 +3,7 @@
 // distinct nodes clockwise, spread over zones where there are enough of them (Dynamo, SOSP 2007,
 // section 4.2).
 
+#include <span>
 #include <vector>
 
 #include "topology/topology.h"
@@ -15,10 +16,12 @@ class Ring {
  public:
   Ring(const Topology& topology, RegionId region);
   // The preference list: min(N, nodes of the region) nodes, the first one coordinates while it is healthy.
-  const std::vector<NodeNumber>& replicas(PartitionId partition) const;
+  // Lives as long as the ring.
+  std::span<const NodeNumber> replicas(PartitionId partition) const;
 
  private:
-  std::vector<std::vector<NodeNumber>> replicas_;  // by partition
+  size_t count_;                      // of replicas
+  std::vector<NodeNumber> replicas_;  // by partition, one list behind the other
 };
 
 }  // namespace atolldb::topology

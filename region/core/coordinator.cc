@@ -3,6 +3,7 @@
 #include "region/core/coordinator.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "crdt/base/canary.h"
 #include "crdt/restrict.h"
@@ -84,12 +85,15 @@ void Coordinator::count_promises() {
     if (!follower.promise_pending || !caught_up) continue;
     follower.promise_pending = false;
     follower.reported = true;
-    follower.progress_due = true;
+    follower.progress_whole = true;
     confirm_news_ = true;
-    partition_.settle(follower.promise_settled);
-    follower.stream.acknowledge(node_.now.monotonic, partition_.outbox, follower.promise_clock);
+    const crdt::DotSet clock = std::exchange(follower.promise_clock, {});
+    const crdt::DotSet settled = std::exchange(follower.promise_settled, {});
+    partition_.settle(settled);
+    follower.stream.acknowledge(node_.now.monotonic, partition_.outbox, clock);
     if (active_) {
-      settle_acked(follower.promise_clock);
+      tell_settled(settled);
+      settle_acked(clock);
       pump(follower);
     }
   }
@@ -112,7 +116,7 @@ void Coordinator::activate() {
     if (follower.reported) pump(follower);
   if (canary(Canary::takeover_settles_all)) partition_.settle(partition_.data.clock());
   settle_held();
-  node_.settled_news.insert(partition_.id);  // the streams to other regions begin here now
+  node_.settled_news.emplace(partition_.id, node_.region);  // the streams to other regions begin here now
 }
 
 void Coordinator::settle_held() {
@@ -169,8 +173,15 @@ bool Coordinator::held_by_w(const Dot& dot) const {
 
 void Coordinator::settled(const Dot& dot) {
   partition_.settle(dot);
-  progress_news_ = true;
-  node_.settled_news.insert(partition_.id);
+  progress_actors_.insert(dot.actor);
+  node_.settled_news.emplace(partition_.id, node_.region_of(dot.actor.node));
+}
+
+void Coordinator::tell_settled(const crdt::DotSet& dots) {
+  for (const auto& entry : dots.entries()) {
+    progress_actors_.insert(entry.actor);
+    node_.settled_news.emplace(partition_.id, node_.region_of(entry.actor.node));
+  }
 }
 
 void Coordinator::settle_acked(const crdt::DotSet& dots) {
@@ -197,8 +208,7 @@ void Coordinator::settle_bulk() {
     if (follower.stream.acked().covers(bulk) && node_.peers.votes(follower.node)) ++holders;
   if (holders < std::min<uint32_t>(node_.home().w, static_cast<uint32_t>(partition_.replicas.size()))) return;
   partition_.settle(bulk);
-  progress_news_ = true;
-  node_.settled_news.insert(partition_.id);
+  tell_settled(bulk);
 }
 
 void Coordinator::on_ack(NodeNumber from, const Ack& ack) {
@@ -229,7 +239,7 @@ void Coordinator::on_peer_up(NodeNumber peer) {
   Follower* follower = this->follower(peer);
   if (follower == nullptr || deposed()) return;
   follower->stream.rewind();
-  follower->progress_due = true;
+  follower->progress_whole = true;
   if (!follower->reported)
     prepare(*follower);
   else if (active_)
@@ -300,9 +310,9 @@ bool Coordinator::tick() {
 bool Coordinator::idle() const {
   const auto done = [this](const Follower& f) {
     return !node_.peers.up(f.node) ||
-           (f.reported && !f.progress_due && f.stream.behind(partition_.outbox) == 0);
+           (f.reported && !f.progress_whole && f.stream.behind(partition_.outbox) == 0);
   };
-  return active_ && waiting_.empty() && !handing_over_ && !progress_news_ && !confirm_news_ &&
+  return active_ && waiting_.empty() && !handing_over_ && progress_actors_.empty() && !confirm_news_ &&
          !partition_.regions_news && partition_.unsettled().empty() && partition_.unsettled_bulk().empty() &&
          std::all_of(followers_.begin(), followers_.end(), done);
 }
@@ -341,27 +351,43 @@ void Coordinator::confirm() {
   crdt::DotSet gone = crdt::restrict_to(confirmed, ours);  // every region needs these, not only every replica
   if (node_.topology.regions.size() > 1) gone.intersect(partition_.regions_have);
   gone.join(crdt::restrict_to(confirmed, [&](const Actor& actor) { return !ours(actor); }));
-  if (!partition_.confirmed.covers(gone)) {
-    partition_.confirmed.join(gone);
-    partition_.outbox.confirm(partition_.confirmed);
-    partition_.dirty = true;
-    progress_news_ = true;
-  }
+  const crdt::DotSet fresh = crdt::minus(std::move(gone), partition_.confirmed);
+  if (fresh.empty()) return;
+  partition_.confirmed.join(fresh);
+  partition_.outbox.confirm(partition_.confirmed);
+  partition_.dirty = true;
+  for (const auto& entry : fresh.entries()) progress_actors_.insert(entry.actor);
 }
 
+// Only what has changed is said again: whole clocks grow with the number of regions, and every region's
+// updates change them.
 void Coordinator::tick_progress() {
   const Instant now = node_.now.monotonic;
   if (now - progress_said_ < kProgressEvery) return;
   if (std::exchange(confirm_news_, false) || std::exchange(partition_.regions_news, false)) confirm();
-  if (progress_news_)
-    for (Follower& follower : followers_) follower.progress_due = true;
-  progress_news_ = false;
   progress_said_ = now;
+  const auto changed = std::exchange(progress_actors_, {});
+  const auto of_changed = [&](const crdt::DotSet& dots) {
+    return crdt::restrict_to(dots, [&](const Actor& actor) { return changed.contains(actor); });
+  };
   for (Follower& follower : followers_) {
-    if (!follower.progress_due || !node_.peers.up(follower.node)) continue;
-    follower.progress_due = false;
-    node_.out.send(follower.node, Progress{partition_.id, epoch_, partition_.settled, partition_.confirmed});
+    if (!node_.peers.up(follower.node)) continue;  // told everything when it is back
+    if (changed.empty() && !follower.progress_whole) continue;
+    Progress progress{partition_.id,
+                      epoch_,
+                      {},
+                      {},
+                      std::exchange(follower.progress_whole, false),
+                      ++follower.progress_number};
+    progress.settled = progress.whole ? partition_.settled : of_changed(partition_.settled);
+    progress.confirmed = progress.whole ? partition_.confirmed : of_changed(partition_.confirmed);
+    node_.out.send(follower.node, progress);
   }
+}
+
+void Coordinator::on_progress_lost(NodeNumber from, const Epoch& epoch) {
+  Follower* follower = this->follower(from);
+  if (follower != nullptr && epoch == epoch_) follower->progress_whole = true;
 }
 
 // Whether a replica lacks no more than what can be sent in a moment: its takeover has to wait for the rest.

@@ -9,6 +9,7 @@
 
 #include <list>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "region/core/node_state.h"
@@ -48,6 +49,7 @@ class Coordinator {
   void on_send_again(NodeNumber from, const Epoch& epoch);
   void on_ack(NodeNumber from, const Ack& ack);
   void on_stands(NodeNumber from, uint64_t round);
+  void on_progress_lost(NodeNumber from, const Epoch& epoch);
   // The clock has grown by deltas or an exchange: promises may count now.
   void on_caught_up();
   void on_peer_up(NodeNumber peer);
@@ -84,7 +86,8 @@ class Coordinator {
     crdt::DotSet promise_clock, promise_settled;
     uint64_t lost_epoch = 0;
     uint64_t stands_round = 0;
-    bool progress_due = true;
+    bool progress_whole = true;  // it is to be told everything
+    uint64_t progress_number = 0;
     Instant asked{INT64_MIN / 2};  // when Prepare last went out
     Instant exchange_asked{INT64_MIN / 2};
   };
@@ -129,6 +132,7 @@ class Coordinator {
   void recount();
   void settle_acked(const crdt::DotSet& dots);
   void settled(const Dot& dot);
+  void tell_settled(const crdt::DotSet& dots);
   bool ripe(const Waiting& waiting) const;
   Follower* follower(NodeNumber node);
   void tick_followers();
@@ -150,8 +154,8 @@ class Coordinator {
   bool handing_over_ = false;
   Instant handover_since_, handover_told_{INT64_MIN / 2};
   Instant handover_after_{INT64_MIN / 2};  // not again before
-  bool progress_news_ = true;
-  bool confirm_news_ = true;  // an acknowledgement came: more may be confirmed
+  std::set<Actor> progress_actors_;        // what is settled or confirmed of these has changed
+  bool confirm_news_ = true;               // an acknowledgement came: more may be confirmed
   Instant recounted_{INT64_MIN / 2};
   Instant progress_said_{INT64_MIN / 2};
 };

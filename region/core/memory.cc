@@ -26,7 +26,9 @@ bool Memory::has_local_peers() const { return node_.home().n > 1 && node_.home()
 void Memory::ask() {
   asked_ = node_.now.monotonic;
   const Hello hello{node_.start, node_.random, disk_start_, disk_position_};
-  for (const auto& [node, peer] : node_.peers.all()) node_.out.send(node, hello);
+  // Those of other regions stay asked: in a large cluster they are many, and their answers take a while.
+  for (const auto& [node, peer] : node_.peers.all())
+    if (peer.local || !agreed_.contains(node)) node_.out.send(node, hello);
 }
 
 // Every other region whose nodes can be reached.
@@ -45,9 +47,8 @@ void Memory::on_hello(NodeNumber from, const Hello& hello) {
   answer.known_position = peer.synced;
   answer.highest_start = std::max(peer.start, peer.forgot);
   // Heard of just now under another name than the one that asks, and its connection stands.
-  answer.running = node_.twins.contains(from) &&
-                   node_.now.monotonic - node_.twins[from].second < Duration::millis(1200) &&
-                   node_.twins[from].first != hello.random;
+  answer.running = peer.twin && node_.now.monotonic - peer.twin->second < Duration::millis(1200) &&
+                   peer.twin->first != hello.random;
   node_.out.send(from, answer);
 }
 

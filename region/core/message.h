@@ -49,6 +49,7 @@ enum class MessageType : uint8_t {
   relay = 19,
   handover = 20,
   send_again = 21,
+  progress_lost = 22,
 };
 
 struct FrameHeader {
@@ -109,6 +110,12 @@ struct Progress {  // the coordinator tells replicas what is settled, and what n
   PartitionId partition{};
   Epoch epoch;
   crdt::DotSet settled, confirmed;
+  bool whole = true;    // false: only actors of which something changed since the last one
+  uint64_t number = 0;  // of this coordinator to this replica: one that is missing is noticed
+};
+struct ProgressLost {  // a Progress under this epoch is missing here: say everything
+  PartitionId partition{};
+  Epoch epoch;
 };
 struct Hello {  // rule 15: is this disk my latest?
   uint32_t start = 0, random = 0;
@@ -218,6 +225,7 @@ class MessageHandler {
   virtual void on(const Relay&) {}
   virtual void on(const Handover&) {}
   virtual void on(const SendAgain&) {}
+  virtual void on(const ProgressLost&) {}
   virtual void on_wan(BytesView /*encoded message*/) {}
 };
 
@@ -243,6 +251,7 @@ void encode(const Refuse& message, Bytes& out);
 void encode(const Relay& message, Bytes& out);
 void encode(const Handover& message, Bytes& out);
 void encode(const SendAgain& message, Bytes& out);
+void encode(const ProgressLost& message, Bytes& out);
 
 // Errc::version: spoken by another version (the message names both). Errc::corrupt: not a frame.
 Result<FrameHeader> decode_header(BytesView& frame);

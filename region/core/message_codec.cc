@@ -44,7 +44,7 @@ void fields(Io& io, Stands& m) {
 }
 template <typename Io>
 void fields(Io& io, Progress& m) {
-  io(m.partition, m.epoch, m.settled, m.confirmed);
+  io(m.partition, m.epoch, m.settled, m.confirmed, m.whole, m.number);
 }
 template <typename Io>
 void fields(Io& io, Hello& m) {
@@ -60,6 +60,10 @@ void fields(Io& io, NeedExchange& m) {
 }
 template <typename Io>
 void fields(Io& io, SendAgain& m) {
+  io(m.partition, m.epoch);
+}
+template <typename Io>
+void fields(Io& io, ProgressLost& m) {
   io(m.partition, m.epoch);
 }
 template <typename Io>
@@ -163,6 +167,8 @@ bool dispatch_one(crdt::Reader& reader, BytesView whole, MessageHandler& handler
       return deliver<Handover>(reader, elements, handler);
     case MessageType::send_again:
       return deliver<SendAgain>(reader, elements, handler);
+    case MessageType::progress_lost:
+      return deliver<ProgressLost>(reader, elements, handler);
   }
   for (size_t i = 1; i < elements && reader.ok(); ++i) reader.skip();  // a newer version's
   return reader.ok();
@@ -190,6 +196,7 @@ void encode(const Refuse& m, Bytes& out) { encode_typed(type(MessageType::refuse
 void encode(const Relay& m, Bytes& out) { encode_typed(type(MessageType::relay), m, out); }
 void encode(const Handover& m, Bytes& out) { encode_typed(type(MessageType::handover), m, out); }
 void encode(const SendAgain& m, Bytes& out) { encode_typed(type(MessageType::send_again), m, out); }
+void encode(const ProgressLost& m, Bytes& out) { encode_typed(type(MessageType::progress_lost), m, out); }
 
 Bytes FrameWriter::take(const FrameHeader& header) {
   Bytes frame;

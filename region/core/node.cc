@@ -14,6 +14,9 @@ namespace {
 constexpr Duration kSecond = Duration::seconds(1);
 constexpr size_t kForgetASecond = 20'000;
 constexpr size_t kForgetATick = 2'000;
+// How often what was heard of other regions' logs is written down. They are witnesses of last resort, except
+// where a region has one replica and no others.
+constexpr uint64_t kFarPositionsSeconds = 10;
 // A preferred replica that comes back takes its partitions again once it has been there for a while.
 constexpr Duration kReturnAfter = Duration::seconds(3);
 constexpr Duration kFullAfter = Duration::seconds(3);
@@ -36,11 +39,12 @@ Node::Node(const topology::Topology& topology, NodeNumber self, uint64_t seed, s
           state_, [this](PartitionId id) { return partition(id); },
           [this](PartitionId id) { return coordinator(id); }),
       on_wan_(std::move(on_wan)) {
+  held_.resize(topology.placement.partitions);
   for (uint32_t p = 0; p < topology.placement.partitions; ++p) {
     const PartitionId id{static_cast<uint16_t>(p)};
     const auto& replicas = state_.ring().replicas(id);
     if (std::find(replicas.begin(), replicas.end(), self) != replicas.end())
-      partitions_.emplace(id, std::make_unique<Partition>(state_, id));
+      held_[p] = partitions_.emplace(id, std::make_unique<Partition>(state_, id)).first->second.get();
   }
   cluster_hash_ = crdt::hash_of("cluster", topology.digest).low;
 }
@@ -58,29 +62,28 @@ void Node::wake_all() {
 void Node::hurry() { next_tick_ = std::min(next_tick_, state_.now.monotonic + kTickEvery); }
 
 Partition* Node::partition(PartitionId id) {
-  const auto at = partitions_.find(id);
-  if (at == partitions_.end()) return nullptr;
-  wake(*at->second);
-  return at->second.get();
+  Partition* held = raw(id) < held_.size() ? held_[raw(id)] : nullptr;
+  if (held != nullptr) wake(*held);
+  return held;
 }
 
 const Partition* Node::peek(PartitionId id) const {
-  const auto at = partitions_.find(id);
-  return at == partitions_.end() ? nullptr : at->second.get();
+  return raw(id) < held_.size() ? held_[raw(id)] : nullptr;
 }
 
 Coordinator* Node::coordinator(PartitionId id) {
-  const auto at = coordinators_.find(id);
-  if (at == coordinators_.end()) return nullptr;
-  wake(*partitions_.at(id));
-  if (!at->second->deposed()) return at->second.get();
+  const Partition* held = peek(id);
+  if (held == nullptr || held->coordinator == nullptr) return nullptr;
+  wake(*held_[raw(id)]);
+  if (!held->coordinator->deposed()) return held->coordinator;
   depose(id);
   return nullptr;
 }
 
 const Coordinator* Node::peek_coordinator(PartitionId id) const {
-  const auto at = coordinators_.find(id);
-  return at == coordinators_.end() || at->second->deposed() ? nullptr : at->second.get();
+  const Partition* held = peek(id);
+  const bool any = held != nullptr && held->coordinator != nullptr && !held->coordinator->deposed();
+  return any ? held->coordinator : nullptr;
 }
 
 // -- frames
@@ -96,8 +99,7 @@ FrameHeader Node::header() const {
   header.wall_ms = state_.now.wall_ms;
   header.cluster = cluster_hash_;
   header.synced = std::min(state_.durable, state_.told_end);
-  for (const auto& [node, peer] : state_.peers.all())
-    if (peer.forgot != 0) header.forgot.emplace_back(node, peer.forgot);
+  header.forgot.assign(state_.peers.forgot().begin(), state_.peers.forgot().end());
   return header;
 }
 
@@ -105,6 +107,7 @@ void Node::take_frames(std::vector<std::pair<NodeNumber, Bytes>>& out) {
   state_.out.open_gates(state_.durable);  // what was put behind a log that is synced already
   check_news();
   flush_confirmations();
+  if (!state_.out.has_frames()) return;
   const size_t before = out.size();
   state_.out.take_frames(header(), out);
   for (size_t i = before; i < out.size(); ++i)
@@ -131,7 +134,7 @@ void Node::handle_frame(Now now, NodeNumber from, BytesView frame) {
 }
 
 bool Node::hear(Now now, const FrameHeader& header) {
-  if (!header.joining) state_.twins[from_] = {header.random, now.monotonic};
+  if (!header.joining) state_.peers.find(from_)->twin = {header.random, now.monotonic};
   const Peer before = *state_.peers.find(from_);
   const Peers::Heard heard = state_.peers.hear(now, from_, header);
   if (heard == Peers::Heard::outdated) {
@@ -150,10 +153,12 @@ bool Node::hear(Now now, const FrameHeader& header) {
     router_.on_peer_down(from_);  // what its earlier process had in work is gone
     state_.note(LogLevel::info,
                 "peer is up peer=" + state_.name_of(from_) + " start=" + std::to_string(header.start));
-    for (auto& [id, coordinator] : coordinators_) coordinator->on_peer_up(from_);
+    if (before.local)
+      for (auto& [id, coordinator] : coordinators_) coordinator->on_peer_up(from_);
   }
-  if (heard == Peers::Heard::came_up || before.vote != header.vote || before.leaving != header.leaving ||
-      before.joining != header.joining || before.full != header.full)
+  if (before.local &&
+      (heard == Peers::Heard::came_up || before.vote != header.vote || before.leaving != header.leaving ||
+       before.joining != header.joining || before.full != header.full))
     wake_all();  // others are preferred now
   return true;
 }
@@ -161,7 +166,7 @@ bool Node::hear(Now now, const FrameHeader& header) {
 void Node::handle_link(Now now, NodeNumber peer, bool up) {
   state_.now = now;
   state_.peers.link(peer, up);
-  if (!up) state_.twins.erase(peer);
+  if (Peer* gone = up ? nullptr : state_.peers.find(peer)) gone->twin.reset();
 }
 
 // It has a vote again: coordinators count what this replica holds from now on.
@@ -176,7 +181,7 @@ void Node::peer_down(NodeNumber node) {
   state_.note(LogLevel::info, "peer is down peer=" + state_.name_of(node));
   router_.on_peer_down(node);
   exchanges_.on_peer_down(node);
-  wake_all();
+  if (state_.peers.find(node)->local) wake_all();
 }
 
 // -- coordinators
@@ -255,6 +260,7 @@ void Node::look_for_room() {
 void Node::take_over(Partition& partition) {
   auto coordinator = std::make_shared<Coordinator>(state_, partition);
   coordinators_[partition.id] = coordinator;
+  partition.coordinator = coordinator.get();
   state_.out.run_when(state_.store.log_end(),
                       [weak = std::weak_ptr(coordinator), clock = partition.data.clock()] {
                         if (auto alive = weak.lock()) alive->on_own_durable_all(clock);
@@ -266,6 +272,7 @@ void Node::depose(PartitionId id) {
   if (at == coordinators_.end()) return;
   const auto coordinator = std::move(at->second);
   coordinators_.erase(at);
+  held_[raw(id)]->coordinator = nullptr;
   wake(*partitions_.at(id));
   coordinator->resign("another node has taken over the key's partition");
   takeover_after_[id] =
@@ -398,10 +405,18 @@ void Node::handle_tick(Now now) {
   exchanges_.tick();
   checkpoint();
   ask_again();
-  for (auto& [node, peer] : state_.peers.all()) {
-    if (now.monotonic - peer.said >= state_.peers.beat_every(peer)) state_.out.beat(node);
-  }
+  beat();
   if (quiet()) next_tick_ = now.monotonic + kIdleTickEvery;
+}
+
+// Signs of life. What others decide by, they hear at once: a large region's heartbeats are far apart.
+void Node::beat() {
+  const FrameHeader now = header();
+  const std::array<bool, 4> said{now.vote, now.joining, now.leaving, now.full};
+  const bool news = std::exchange(said_, said) != said;
+  for (auto& [node, peer] : state_.peers.all())
+    if ((news && peer.local) || state_.now.monotonic - peer.said >= state_.peers.beat_every(peer))
+      state_.out.beat(node);
 }
 
 // What is awake has something under way. Time alone, or the news of a peer, may give the others something to
@@ -474,8 +489,11 @@ void Node::forget_surplus_ids() {
 void Node::log_positions(bool all) {
   if (!state_.store.has_room()) return;
   storage::Batch batch;
+  const auto far_due = [this](const Peer& peer) {
+    return seconds_ % kFarPositionsSeconds == 0 || state_.topology.region(peer.region).n == 1;
+  };
   for (auto& [node, peer] : state_.peers.all()) {
-    if (!all && !peer.local) continue;
+    if (!peer.local && !(all && far_due(peer))) continue;
     if (peer.synced == peer.logged_position && peer.start == peer.logged_start) continue;
     peer.logged_position = peer.synced;
     peer.logged_start = peer.start;

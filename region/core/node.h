@@ -3,9 +3,11 @@
 // and what the nodes of the region say to each other. Driven by region/node; owns no socket, thread, file or
 // clock.
 
+#include <array>
 #include <functional>
 #include <map>
 #include <memory>
+#include <vector>
 
 #include "region/core/coordinator.h"
 #include "region/core/exchange.h"
@@ -84,6 +86,7 @@ class Node final : private MessageHandler {
   void on(const Relay& m) override;
   void on(const Handover& m) override;
   void on(const SendAgain& m) override;
+  void on(const ProgressLost& m) override;
   void on_wan(BytesView message) override;
 
   Status replay(storage::LogPosition at, BytesView bytes);
@@ -133,9 +136,11 @@ class Node final : private MessageHandler {
   void forget_surplus_ids();
   void checkpoint();
   FrameHeader header() const;
+  void beat();
 
   NodeState state_;
   std::map<PartitionId, std::unique_ptr<Partition>> partitions_;
+  std::vector<Partition*> held_;  // the same by number; nullptr: not held here
   std::map<PartitionId, std::shared_ptr<Coordinator>> coordinators_;
   Exchanges exchanges_;
   Memory memory_;
@@ -158,6 +163,7 @@ class Node final : private MessageHandler {
   bool checkpoint_running_ = false;
   uint64_t seconds_ = 0;
   Instant drain_began_;
+  std::array<bool, 4> said_{};  // vote, joining, leaving, full, as the peers of the region have heard them
 };
 
 }  // namespace atolldb::region

@@ -194,6 +194,14 @@ void Node::on(const Stands& m) {
 void Node::on(const Progress& m) {
   Partition* partition = partition_of_sender(m.partition, m.epoch);
   if (partition == nullptr || m.epoch < partition->promised) return;
+  const bool next = m.epoch == partition->progress_epoch && m.number <= partition->progress_number + 1;
+  if (m.whole || next) {
+    if (m.epoch != partition->progress_epoch) partition->progress_number = 0;
+    partition->progress_epoch = m.epoch;
+    partition->progress_number = std::max(partition->progress_number, m.number);
+  } else {
+    state_.out.send(from_, ProgressLost{m.partition, m.epoch});
+  }
   partition->settle(m.settled);
   crdt::DotSet confirmed = m.confirmed;
   confirmed.intersect(partition->data.clock());
@@ -201,6 +209,11 @@ void Node::on(const Progress& m) {
   partition->confirmed.join(confirmed);
   partition->outbox.confirm(partition->confirmed);
   partition->dirty = true;
+}
+
+void Node::on(const ProgressLost& m) {
+  if (Coordinator* coordinator = this->coordinator(m.partition))
+    coordinator->on_progress_lost(from_, m.epoch);
 }
 
 void Node::on(const Hello& m) { memory_.on_hello(from_, m); }
@@ -227,6 +240,8 @@ void Node::exchanged(const Exchanges::Pulled& pulled) {
     state_.out.run_when(state_.store.log_end(), [weak, clock = partition.data.clock()] {
       if (auto alive = weak.lock()) alive->on_own_durable_all(clock);
     });
+    // What its last chunk said is settled was settled without a word; the streams look for themselves.
+    for (const topology::Region& region : state_.topology.regions) state_.settled_news.emplace(id, region.id);
     return coordinator->on_caught_up();
   }
   if (state_.standing != Standing::vote) return;

@@ -119,7 +119,7 @@ Status Node::restore_node(BytesView value) {
     peer->start = known.start;
     peer->random = known.random;
     peer->synced.value = known.position;
-    peer->forgot = known.forgot;
+    state_.peers.note_forgot(known.node, known.forgot);
   }
   return ok();
 }

@@ -7,6 +7,8 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "crdt/base/ids.h"
 #include "crdt/base/log.h"
@@ -53,6 +55,10 @@ struct NodeState {
         peers(topology_in, self_in),
         rows(store_in, damaged) {
     for (const topology::Region& r : topology_in.regions) rings.emplace_back(topology_in, r.id);
+    for (const topology::Node& node : topology_in.nodes) {
+      if (regions_.size() <= raw(node.number)) regions_.resize(size_t{raw(node.number)} + 1, kNowhere);
+      regions_[raw(node.number)] = node.region;
+    }
   }
 
   const topology::Topology& topology;
@@ -89,19 +95,16 @@ struct NodeState {
   std::set<PartitionId> confirm_wanted;  // partitions whose reads wait for a round of confirmations
   uint64_t unsettled = 0;                // dots of known keys, in all partitions
   uint64_t ids = 0;                      // request ids that are kept, in all partitions
-  std::set<PartitionId> settled_news;  // something was settled since the streams to other regions last looked
-  std::set<NodeNumber> forgot_news;    // nodes that turned out to have lost their memory
-  // Processes of other nodes that have joined, by their random, and when they were last heard: a second one
-  // is refused.
-  std::map<NodeNumber, std::pair<uint32_t, Instant>> twins;
-  uint64_t waiting = 0;  // requests that are in work
+  // Updates of these regions were settled in these partitions since the streams to other regions last looked.
+  std::set<std::pair<PartitionId, RegionId>> settled_news;
+  std::set<NodeNumber> forgot_news;  // nodes that turned out to have lost their memory
+  uint64_t waiting = 0;              // requests that are in work
 
   Actor actor() const { return {self, start, random}; }
   const topology::Ring& ring() const { return rings[raw(region)]; }
   const topology::Region& home() const { return topology.region(region); }
   RegionId region_of(NodeNumber node) const {
-    const topology::Node* found = topology.find(node);
-    return found ? found->region : RegionId{0xffff};
+    return raw(node) < regions_.size() ? regions_[raw(node)] : kNowhere;
   }
   std::string name_of(NodeNumber node) const {
     const topology::Node* found = topology.find(node);
@@ -129,6 +132,10 @@ struct NodeState {
     told_end = end;
   }
   storage::LogPosition told_end;  // of the log without hearsay behind it
+
+ private:
+  static constexpr RegionId kNowhere{0xffff};
+  std::vector<RegionId> regions_;  // by node number: asked for every actor of a clock
 };
 
 }  // namespace atolldb::region

@@ -68,6 +68,7 @@ class Outgoing {
     Response response;
   };
   std::vector<Reply>& replies() { return replies_; }
+  bool has_frames() const { return !frames_.empty(); }
   // Full and last frames, in order.
   void take_frames(const FrameHeader& header, std::vector<std::pair<NodeNumber, Bytes>>& out);
   bool has_frames_for(NodeNumber node) const { return frames_.contains(node); }

@@ -164,6 +164,7 @@ void Partition::erase_all(storage::Batch& batch) {
   unsettled_.clear();
   unsettled_by_key_.clear();
   bulk_.clear();
+  progress_epoch = {};
 }
 
 void Partition::reset(storage::Batch& batch) {
@@ -219,6 +220,7 @@ void Partition::settle(const crdt::DotSet& dots) {
 }
 
 void Partition::recount() {
+  progress_epoch = {};  // what a Progress has told may have been of dots that were not here yet
   bulk_ = crdt::minus(data.clock(), settled);
   for (const auto& [dot, entry] : unsettled_) bulk_.erase(dot);
 }

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <unordered_map>
 #include <vector>
 
@@ -29,12 +30,14 @@ enum class Merged : uint8_t {
   damaged,    // a damaged row was met: the partition begins again
 };
 
+class Coordinator;
+
 class Partition {
  public:
   Partition(NodeState& node, PartitionId id);
 
   const PartitionId id;
-  const std::vector<NodeNumber>& replicas;  // the preference list; this node is on it
+  const std::span<const NodeNumber> replicas;  // the preference list; this node is on it
 
   crdt::Replica data;
   crdt::DotSet settled;    // part of the clock
@@ -44,6 +47,8 @@ class Partition {
   // this node gives way to it.
   Epoch heard;
   const Epoch& highest() const { return std::max(promised, heard); }
+  Epoch progress_epoch;  // under which the coordinator last said what is settled, and the number of that
+  uint64_t progress_number = 0;
   storage::LogPosition promised_at;  // the promise is durable when the log is, up to here
   crdt::Hlc stamp;                   // the highest with which anything entered
   uint64_t lost_epoch = 0;           // see Promise
@@ -76,9 +81,10 @@ class Partition {
     }
   };
   Entered entered;
-  bool regions_news = false;  // regions_have has changed
-  bool dirty = true;          // since the last checkpoint
-  bool awake = false;         // Node looks at it in the next tick
+  bool regions_news = false;           // regions_have has changed
+  bool dirty = true;                   // since the last checkpoint
+  Coordinator* coordinator = nullptr;  // of this node, while there is one; kept by Node
+  bool awake = false;                  // Node looks at it in the next tick
   crdt::DotSet regions_have;  // dots of this region's actors that every other region covers; kept by wan/core
 
   // Logs and applies a delta under `epoch` (which is thereby promised). It is durable when the log is, up to

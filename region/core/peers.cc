@@ -8,6 +8,8 @@
 namespace atolldb::region {
 
 namespace {
+constexpr uint32_t kNowhere = UINT32_MAX;
+
 int64_t wall_offset(uint64_t wall_ms, Now now) {
   return static_cast<int64_t>(wall_ms - static_cast<uint64_t>(now.monotonic.ns / 1'000'000));
 }
@@ -17,7 +19,9 @@ Peers::Peers(const topology::Topology& topology, NodeNumber self) {
   const RegionId home = topology.find(self)->region;
   for (const topology::Node& node : topology.nodes) {
     if (node.number == self) continue;
-    Peer& peer = peers_[node.number];
+    if (place_.size() <= raw(node.number)) place_.resize(size_t{raw(node.number)} + 1, kNowhere);
+    place_[raw(node.number)] = static_cast<uint32_t>(peers_.size());
+    Peer& peer = peers_.emplace_back(node.number, Peer{}).second;
     peer.node = node.number;
     peer.region = node.region;
     peer.local = node.region == home;
@@ -30,8 +34,8 @@ Peers::Peers(const topology::Topology& topology, NodeNumber self) {
 }
 
 Peer* Peers::find(NodeNumber node) {
-  const auto at = peers_.find(node);
-  return at == peers_.end() ? nullptr : &at->second;
+  if (raw(node) >= place_.size() || place_[raw(node)] == kNowhere) return nullptr;
+  return &peers_[place_[raw(node)]].second;
 }
 const Peer* Peers::find(NodeNumber node) const { return const_cast<Peers*>(this)->find(node); }
 
@@ -91,6 +95,7 @@ bool Peers::note_forgot(NodeNumber node, uint32_t start) {
   Peer* peer = find(node);
   if (peer == nullptr || start <= peer->forgot) return false;
   peer->forgot = start;
+  if (peer->local) forgot_[node] = start;
   return true;
 }
 

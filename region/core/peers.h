@@ -4,6 +4,7 @@
 
 #include <map>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "crdt/base/ids.h"
@@ -27,7 +28,9 @@ struct Peer {
   storage::LogPosition synced;           // the highest heard of, under `start`
   storage::LogPosition logged_position;  // what this node's log says of it
   uint32_t logged_start = 0;
-  uint32_t forgot = 0;         // votes of starts below this no longer count
+  uint32_t forgot = 0;  // votes of starts below this no longer count
+  // Of a process that has joined: its random, and when it was last heard. A second one is refused.
+  std::optional<std::pair<uint32_t, Instant>> twin;
   int64_t wall_offset_ms = 0;  // its wall clock less our monotonic one, when it was last heard
 };
 
@@ -66,6 +69,8 @@ class Peers {
   bool votes(NodeNumber node) const;
   // True when it is news: `node` had lost its memory when it began `start`.
   bool note_forgot(NodeNumber node, uint32_t start);
+  // Of this node's region: nobody else counts their votes.
+  const std::map<NodeNumber, uint32_t>& forgot() const { return forgot_; }
   // The wall clock that this node may issue stamps from: its own, but no further than kDriftMaxMs beyond the
   // median of the nodes that are up. That is carried on by the monotonic clock: a wall clock that jumps is
   // held back at once, whoever has been heard of since.
@@ -73,11 +78,15 @@ class Peers {
   // Takes what has been heard of other clocks into account; called in every tick.
   void refresh_median(Now now);
 
-  std::map<NodeNumber, Peer>& all() { return peers_; }
-  const std::map<NodeNumber, Peer>& all() const { return peers_; }
+  // In the order of their numbers.
+  using All = std::vector<std::pair<NodeNumber, Peer>>;
+  All& all() { return peers_; }
+  const All& all() const { return peers_; }
 
  private:
-  std::map<NodeNumber, Peer> peers_;  // without this node
+  All peers_;                              // without this node
+  std::vector<uint32_t> place_;            // in peers_, by node number; every frame and every tick asks
+  std::map<NodeNumber, uint32_t> forgot_;  // those that are not 0
   Duration local_every_, remote_every_;
   std::optional<int64_t> median_offset_ms_;  // of all wall clocks, from this node's monotonic one
 };

@@ -16,7 +16,7 @@ class WanPort final : public wan::Port {
   RegionId region() const override { return node_.state().region; }
   const std::vector<RegionId>& regions() const override { return regions_; }
   RegionId region_of(NodeNumber node) const override { return node_.state().region_of(node); }
-  const std::vector<NodeNumber>& replicas(RegionId region, PartitionId partition) const override {
+  std::span<const NodeNumber> replicas(RegionId region, PartitionId partition) const override {
     return node_.state().rings[raw(region)].replicas(partition);
   }
   bool up(NodeNumber node) const override { return node_.state().peers.up(node); }

@@ -127,7 +127,7 @@ void World::isolate(NodeNumber node) {
 
 void World::transmit(NodeNumber from, NodeNumber to, Bytes&& frame) {
   if (cuts_.contains(ordered(from, to)) || !processes_.contains(to)) return;
-  if (prng_.chance(drop_per_1000, 1000)) return;
+  if (prng_.chance(drop_per_1000, 1000) || (loses && loses(from, to, frame))) return;
   const bool local = topology_.find(from)->region == topology_.find(to)->region;
   const int64_t base = local ? options_.local_delay_us : options_.wan_delay_us;
   const auto delay = Duration::micros(

@@ -48,6 +48,7 @@ class World {
   void isolate(NodeNumber node);
   void heal() { cuts_.clear(); }
   uint32_t drop_per_1000 = 0, duplicate_per_1000 = 0;
+  std::function<bool(NodeNumber from, NodeNumber to, BytesView frame)> loses;  // this frame
   int64_t jitter_us = 0;
   // Of a node's disk: what a piece of its store's background work takes.
   int64_t sync_us = 150;

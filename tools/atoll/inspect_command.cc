@@ -51,7 +51,7 @@ std::vector<Replica> ask_replicas(Client& client, const Topology& topology, cons
   std::vector<NodeNumber> nodes;
   for (const topology::Region& region : topology.regions) {
     const topology::Ring ring(topology, region.id);
-    const std::vector<NodeNumber>& replicas = ring.replicas(partition);
+    const auto replicas = ring.replicas(partition);
     nodes.insert(nodes.end(), replicas.begin(), replicas.end());
   }
   region::Request request;

@@ -3,6 +3,7 @@
 // tests over maps.
 
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "crdt/base/bytes.h"
@@ -23,7 +24,7 @@ class Port {
   virtual RegionId region() const = 0;
   virtual const std::vector<RegionId>& regions() const = 0;  // all of the cluster
   virtual RegionId region_of(NodeNumber node) const = 0;
-  virtual const std::vector<NodeNumber>& replicas(RegionId region, PartitionId partition) const = 0;
+  virtual std::span<const NodeNumber> replicas(RegionId region, PartitionId partition) const = 0;
   virtual bool up(NodeNumber node) const = 0;
 
   // Partitions whose active coordinator is this node.

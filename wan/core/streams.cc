@@ -1,6 +1,7 @@
 #include "wan/core/streams.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "crdt/base/canary.h"
 #include "crdt/restrict.h"
@@ -38,6 +39,7 @@ Streams::Sending& Streams::sending(PartitionId partition, RegionId region) {
   const auto at = sending_.find({partition, region});
   if (at != sending_.end()) return at->second;
   const auto ours = [this](const Dot& dot) { return port_.region_of(dot.actor.node) == port_.region(); };
+  known_.insert(partition);
   return sending_.emplace(Key{partition, region}, Sending(ours)).first->second;
 }
 
@@ -69,11 +71,11 @@ void Streams::on(const Ack& m) {
   Sending& sending = this->sending(m.partition, region);
   if (!sending.open && canary(Canary::outbox_dropped))
     sending.stream.acknowledge(now_.monotonic, port_.outbox(m.partition), port_.outbox(m.partition).dots());
-  sending.open = true;
+  if (!std::exchange(sending.open, true) && sending.mark_due) unmarked_.insert(m.partition);
   sending.target = m.coordinator;
   wake(m.partition, region);
   sending.stream.acknowledge(now_.monotonic, port_.outbox(m.partition), m.settled);
-  update_regions_have(m.partition);
+  have_due_.insert(m.partition);
   ask_for_exchange(m.partition, sending);
   pump(m.partition, sending);
 }
@@ -94,6 +96,7 @@ void Streams::ask_for_exchange(PartitionId partition, Sending& sending) {
   sending.exchange_asked = now_.monotonic;
   const crdt::DotSet lacks =
       crdt::minus(of_region(port_.settled(partition), port_.region()), sending.stream.acked());
+  sending.complete = lacks.empty();
   if (lacks.empty() || port_.outbox(partition).dots().covers(lacks)) return;
   if (canary(Canary::region_not_exchanged)) return;
   send(sending.target, Exchange{partition});
@@ -121,18 +124,35 @@ void Streams::pump(PartitionId partition, Sending& sending) {
   }
 }
 
-void Streams::mark(PartitionId partition, Sending& sending) {
-  if (now_.monotonic - sending.marked < kMarkerEvery) return;
+// What the streams of a partition speak of is this region's own: what others issued, they mark themselves.
+// False: something is not settled yet.
+bool Streams::mark(PartitionId partition) {
+  if (!port_.coordinates(partition)) return true;
   const auto stamp = port_.settled_stamp(partition);
-  if (!stamp || *stamp == sending.marked_stamp) return;
-  sending.marked = now_.monotonic;
-  sending.marked_stamp = *stamp;
-  send(sending.target, Marker{partition, *stamp, port_.settled(partition)});
+  if (!stamp) return false;
+  const Marker marker{partition, *stamp, of_region(port_.settled(partition), port_.region())};
+  for (const RegionId region : port_.regions()) {
+    const auto at = sending_.find({partition, region});
+    if (at == sending_.end() || !at->second.open || !std::exchange(at->second.mark_due, false)) continue;
+    if (!marker.clock.empty()) send(at->second.target, marker);
+  }
+  return true;
+}
+
+void Streams::hurry() {
+  if (idle()) next_tick_ = std::min(next_tick_, now_.monotonic + kTickEvery);
 }
 
 void Streams::wake(PartitionId partition, RegionId region) {
-  if (awake_.empty()) next_tick_ = std::min(next_tick_, now_.monotonic + kTickEvery);
+  hurry();
   awake_.emplace(partition, region);
+}
+
+// Nothing is to be sent, asked or waited for. Whether its target is up matters once there is.
+bool Streams::at_rest(PartitionId partition, RegionId region) const {
+  const auto at = sending_.find({partition, region});
+  return at != sending_.end() && at->second.open && at->second.complete &&
+         at->second.stream.behind(port_.outbox(partition)) == 0;
 }
 
 // True: again in the next tick.
@@ -151,24 +171,28 @@ bool Streams::tick_sending(PartitionId partition, RegionId region) {
     return now_.monotonic - sending.asked < kOpenEvery * 2;  // else nobody is there
   }
   pump(partition, sending);
-  mark(partition, sending);
   ask_for_exchange(partition, sending);
-  const auto stamp = port_.settled_stamp(partition);
-  return sending.stream.behind(port_.outbox(partition)) > 0 || !stamp || *stamp != sending.marked_stamp;
+  return sending.stream.behind(port_.outbox(partition)) > 0;
 }
 
-void Streams::handle_settled(Now now, const std::set<PartitionId>& partitions) {
+void Streams::handle_settled(Now now, const News& news) {
   now_ = now;
-  for (const PartitionId partition : partitions) {
+  for (const auto& [partition, issuer] : news) {
     if (!port_.coordinates(partition)) continue;
-    for (const RegionId region : port_.regions())
-      if (region != port_.region()) {
-        wake(partition, region);
-        pump(partition, sending(partition, region));
-      }
-    for (auto at = receiving_.lower_bound({partition, RegionId{0}});
-         at != receiving_.end() && at->first.first == partition; ++at)
-      ack_soon(at->first, at->second);
+    if (issuer != port_.region()) {
+      const auto at = receiving_.find({partition, issuer});
+      if (at != receiving_.end()) ack_soon(at->first, at->second);
+      continue;
+    }
+    unmarked_.insert(partition);
+    for (const RegionId region : port_.regions()) {
+      if (region == port_.region()) continue;
+      wake(partition, region);
+      Sending& sending = this->sending(partition, region);
+      sending.complete = false;
+      sending.mark_due = true;
+      pump(partition, sending);
+    }
   }
 }
 
@@ -180,24 +204,42 @@ void Streams::handle_tick(Now now) {
   std::set<Key> again;
   for (const auto& [partition, region] : std::exchange(awake_, {})) {
     if (!port_.coordinates(partition)) continue;
-    if (region != port_.region() && tick_sending(partition, region)) again.emplace(partition, region);
+    if (region != port_.region() && tick_sending(partition, region))
+      again.emplace(partition, region);
+    else if (region != port_.region() && !at_rest(partition, region))
+      restless_.emplace(partition, region);
     const auto receiving = receiving_.find({partition, region});
     if (receiving != receiving_.end() && std::exchange(receiving->second.ack_due, false))
       acknowledge(partition, region, receiving->second);
   }
   awake_.merge(again);
+  for (const PartitionId partition : std::exchange(have_due_, {}))
+    if (port_.coordinates(partition)) update_regions_have(partition);
+  std::erase_if(marking_, [this](PartitionId partition) { return mark(partition); });
 }
 
-// Finds what no event has told: partitions that began or ceased to be coordinated here, peers that came or
-// went.
+// Finds what no event has told: peers that came or went, partitions that are no longer coordinated here.
 void Streams::sweep() {
   next_sweep_ = now_.monotonic + kSweepEvery;
-  const auto gone = [this](const auto& item) { return !port_.coordinates(item.first.first); };
-  std::erase_if(sending_, gone);
-  std::erase_if(receiving_, gone);
-  for (const PartitionId partition : port_.coordinated())
-    for (const RegionId region : port_.regions())
-      if (region != port_.region()) wake(partition, region);
+  drop_gone();
+  for (const auto& [partition, region] : std::exchange(restless_, {})) wake(partition, region);
+  if (++sweeps_ % kSweepsToAll == 0)
+    for (const PartitionId partition : port_.coordinated())
+      for (const RegionId region : port_.regions())
+        if (region != port_.region()) wake(partition, region);
+  if (!unmarked_.empty()) hurry();
+  marking_.merge(unmarked_);
+  unmarked_.clear();
+}
+
+void Streams::drop_gone() {
+  std::erase_if(known_, [this](PartitionId partition) {
+    if (port_.coordinates(partition)) return false;
+    const Key first{partition, RegionId{0}}, last{partition, RegionId{UINT16_MAX}};
+    sending_.erase(sending_.lower_bound(first), sending_.upper_bound(last));
+    receiving_.erase(receiving_.lower_bound(first), receiving_.upper_bound(last));
+    return true;
+  });
 }
 
 // -- receiver
@@ -208,6 +250,7 @@ void Streams::ack_soon(const Key& key, Receiving& receiving) {
 }
 
 Streams::Receiving& Streams::receiving(PartitionId partition, NodeNumber from) {
+  known_.insert(partition);
   Receiving& receiving = receiving_[{partition, port_.region_of(from)}];
   receiving.sender = from;
   return receiving;
@@ -255,7 +298,7 @@ Streams::Lag Streams::lag(RegionId region) const {
       lag.dots += ours.size();
       continue;
     }
-    if (at->second.open) ++lag.partitions_open;
+    if (at->second.open && port_.up(at->second.target)) ++lag.partitions_open;
     lag.dots += crdt::minus(ours, at->second.stream.acked()).size();
     const auto received = receiving_.find({partition, region});
     if (received == receiving_.end() || received->second.covered_stamp == crdt::Hlc{}) continue;

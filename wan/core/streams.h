@@ -6,12 +6,15 @@
 //                                    <------    Ack(p, what W replicas of B have of A's)
 //   Batch(p, settled deltas)         ------>    enter like writes, show once settled
 //                                    <------    Ack(p, ...)           every now and then
-//   Marker(p, stamp, clock)          ------>    "up to this stamp I have seen all of A"
+//   Marker(p, stamp, clock of A's)   ------>    "up to this stamp I have seen all of A"
 //
 // Acknowledgements are clocks: a new coordinator on either side opens the stream again and goes on from what
 // the other side says it has. A message that reaches the wrong node of a region is passed on inside that
 // region, once. What has left the outbox is repaired by a complete exchange, which the sender asks for.
 // Nothing here is durable: it can all be asked again.
+//
+// What a region's updates cost grows with the number of regions, and no faster: they are acknowledged and
+// marked by their own region's stream alone, and a stream at rest is not looked at (docs/scale.md).
 
 #include <map>
 #include <set>
@@ -25,21 +28,22 @@ namespace atolldb::wan {
 class Streams final : private MessageHandler {
  public:
   static constexpr Duration kTickEvery = Duration::millis(20);     // acknowledgements leave this often
-  static constexpr Duration kSweepEvery = Duration::millis(1000);  // all streams, whatever is known of them
+  static constexpr Duration kSweepEvery = Duration::millis(1000);  // what is not at rest, and no event wakes
+  static constexpr uint32_t kSweepsToAll = 32;  // then all streams, whatever is known of them
   static constexpr Duration kOpenEvery = Duration::millis(1000);
   static constexpr Duration kPatience =
       Duration::seconds(3);  // above every round trip on earth with its queues
-  static constexpr Duration kMarkerEvery = Duration::millis(1000);
   static constexpr Duration kExchangeEvery = Duration::seconds(2);
   static constexpr size_t kBatchBytes = 512u << 10;
 
   explicit Streams(Port& port) : port_(port) {}
 
   Status handle_message(Now now, NodeNumber from, BytesView message);
-  // Something of these partitions was settled: it may leave.
-  void handle_settled(Now now, const std::set<PartitionId>& partitions);
+  // Partitions, and regions whose updates were settled there: this one's may leave, and the others are told.
+  using News = std::set<std::pair<PartitionId, RegionId>>;
+  void handle_settled(Now now, const News& news);
   void handle_tick(Now now);
-  Instant next_deadline() const { return awake_.empty() ? next_sweep_ : next_tick_; }
+  Instant next_deadline() const { return idle() ? next_sweep_ : next_tick_; }
 
   struct Lag {
     uint64_t partitions_open = 0;  // streams that the other side has answered, of those that this node sends
@@ -55,12 +59,12 @@ class Streams final : private MessageHandler {
     explicit Sending(std::function<bool(const Dot&)> concerns) : stream(std::move(concerns)) {}
     storage::DeltaStream stream;
     bool open = false;
+    bool complete = false;  // at the last look, all that is settled here was acknowledged over there
+    bool mark_due = true;   // something was settled here that no marker has spoken of
     NodeNumber target{};
     size_t rotation = 0;
     Instant asked{INT64_MIN / 2};
     Instant exchange_asked{INT64_MIN / 2};
-    Instant marked{INT64_MIN / 2};
-    crdt::Hlc marked_stamp;
   };
   struct Receiving {
     NodeNumber sender{};
@@ -86,10 +90,14 @@ class Streams final : private MessageHandler {
   crdt::DotSet of_region(const crdt::DotSet& dots, RegionId region) const;
   bool tick_sending(PartitionId partition, RegionId region);
   void sweep();
+  void drop_gone();
   void wake(PartitionId partition, RegionId region);
+  bool idle() const { return awake_.empty() && have_due_.empty() && marking_.empty(); }
+  void hurry();
+  bool at_rest(PartitionId partition, RegionId region) const;
   void open(PartitionId partition, RegionId region, Sending& sending);
   void pump(PartitionId partition, Sending& sending);
-  void mark(PartitionId partition, Sending& sending);
+  bool mark(PartitionId partition);
   void ask_for_exchange(PartitionId partition, Sending& sending);
   void update_regions_have(PartitionId partition);
   void ack_soon(const Key& key, Receiving& receiving);
@@ -100,7 +108,14 @@ class Streams final : private MessageHandler {
   NodeNumber from_{};  // of the message that is being handled
   BytesView message_;
   Instant next_tick_, next_sweep_;
-  std::set<Key> awake_;  // something is under way: looked at in the next tick
+  uint32_t sweeps_ = 0;
+  std::set<Key> awake_;          // something is under way: looked at in the next tick
+  std::set<Key> restless_;       // looked at with the next sweep
+  std::set<PartitionId> known_;  // of sending_ and receiving_
+  std::set<PartitionId>
+      have_due_;  // acknowledgements came: what all regions have is worked out in the next tick
+  std::set<PartitionId> unmarked_;  // streams whose marker is due with the next sweep
+  std::set<PartitionId> marking_;   // and those that wait for all to be settled
   std::map<Key, Sending> sending_;
   std::map<Key, Receiving> receiving_;
 };

@@ -21,7 +21,8 @@ using nlohmann::json;
 constexpr Duration kLook = Duration::millis(100);
 constexpr Duration kSilence = Duration::seconds(4);  // above every timer of a stream
 constexpr Duration kSilenceWithin = Duration::seconds(180);
-constexpr uint32_t kSampled = 8;  // nodes that are killed to see what they took
+constexpr Duration kHearsay = Duration::seconds(11);  // until what was heard of others is written down
+constexpr uint32_t kSampled = 8;                      // nodes that are killed to see what they took
 
 int64_t heap_bytes() {
   const auto info = mallinfo2();
@@ -172,6 +173,7 @@ class Scale {
     const Duration beat = std::max(region::Peers::kHeartbeatRemote,
                                    Duration::millis(1000 * remote / region::Peers::kRemoteBeatsPerSecond));
     const Duration window = beat * ((options_.idle_for.ns + beat.ns - 1) / beat.ns);
+    run_for(phase, kHearsay + beat);
     const Traffic before = counter_.traffic();
     const Effort effort_before = effort();
     const uint64_t disk_before = disk_bytes();

@@ -71,3 +71,35 @@ TEST_CASE("scale: 9 and 60 nodes, an idle node says nothing but bounded heartbea
   CHECK(value(large, "clock", "outbox entries left") == 0);
   CHECK(value(large, "clock", "kept with a row") == 0);
 }
+
+TEST_CASE("scale: 9 and 60 nodes, a start asks every node a few times and takes each partition once",
+          "[sim]") {
+  for (const Shape& shape : {Shape{3, 3}, Shape{4, 15}}) {
+    const Measured m = measured(shape, 256);
+    INFO(shape.machines() << " nodes");
+    const double nodes = shape.machines();
+    // Hello to all, again to those whose link was not up yet, and as many answers.
+    CHECK(value(m, "start", "hello, messages") <= 4 * nodes);
+    // Two others are asked to promise, and do.
+    CHECK(value(m, "start", "takeover, messages") <= 1.2 * 256 * shape.regions * 4 / nodes);
+  }
+}
+
+TEST_CASE("scale: 9 and 60 nodes, a write costs messages as there are regions, whatever their size",
+          "[sim]") {
+  const Measured small = measured({3, 3}, 256), large = measured({4, 15}, 256), wide = measured({8, 3}, 256);
+  for (const Measured& m : {small, large, wide}) {
+    const double regions = m.shape.regions;
+    INFO(m.shape.regions << " regions of " << m.shape.nodes);
+    CHECK(value(m, "writes", "append and ack, messages") <= 4.2 * regions);
+    CHECK(value(m, "writes", "batch, messages") <= 1.1 * (regions - 1));
+    CHECK(value(m, "writes", "marker, messages") <= 1.1 * (regions - 1));
+    CHECK(value(m, "writes", "ack, messages") <= 2.2 * (regions - 1));
+    CHECK(value(m, "writes", "progress, messages") <= 5 * regions);
+  }
+  // Of one region, per write: a progress speaks of the actors that changed, not of all.
+  const auto progress_bytes = [](const Measured& m) {
+    return value(m, "writes", "progress, bytes") / m.shape.regions;
+  };
+  CHECK(progress_bytes(wide) <= 1.3 * progress_bytes(small));
+}

@@ -24,6 +24,7 @@ Cause cause_of_region(region::MessageType type) {
     case Type::stands:
       return Cause::read;
     case Type::progress:
+    case Type::progress_lost:
       return Cause::progress;
     case Type::hello:
     case Type::position:
