@@ -195,7 +195,7 @@ void Memory::regain() {
   uint64_t ids_forgotten_ms = 0;
   for (Partition* partition : partitions_()) {
     const bool last_resort = too_few_kept_theirs(*partition);
-    if (last_resort)
+    if (last_resort || partition->replicas.size() == 1)  // nobody can tell which increments have been counted
       ids_forgotten_ms =
           std::max(node_.hlc.highest().wall_ms(), node_.now.wall_ms) + crdt::HybridClock::kDriftMaxMs;
     if (last_resort && !std::exchange(told_too_few_, true))

@@ -283,6 +283,34 @@ TEST_CASE("cluster: a busy counter's request ids are fetched in pages, and a ret
   CHECK(world.get(lost, "hits").value == "4500");
 }
 
+// Nobody else keeps the request ids of a region that has one replica.
+TEST_CASE("cluster: the only disk of a region is lost, an increment that is retried never counts twice",
+          "[region][wan]") {
+  WorldOptions options;
+  options.regions = 2;
+  options.nodes = options.n = options.r = options.w = 1;
+  World world(options);
+  start(world);
+  const NodeNumber only = world.node(0, 0);
+  region::Request request;
+  request.op = region::Op::route;
+  request.key = "hits";
+  const region::Response at = world.call(only, request);
+  request.op = region::Op::add;
+  request.amount = 1;
+  request.id = region::RequestId{RegionId{0}, at.epoch, at.stamp_ms, 1};
+  REQUIRE(world.call(only, request).outcome == Outcome::done);
+  require_converged(world);
+  world.kill(only);
+  world.wipe(only);
+  world.start(only);
+  require_converged(world);
+  REQUIRE(world.run_until([&] { return world.serving(); }));
+  request.attempt = 2;
+  CHECK(world.call(only, request).outcome == Outcome::unknown);
+  CHECK(world.get(only, "hits").value == "1");
+}
+
 // HAZARDS 28: two others have room, and so the region goes on taking writes.
 TEST_CASE("cluster: a node's disk is full, others coordinate what it did, and it takes part again afterwards",
           "[region]") {
