@@ -209,6 +209,7 @@ Result<Exchanges::Applied> Exchanges::apply_next(Partition& partition, Bytes& ch
   } else if (!replayed) {  // each is logged as it enters
     for (const Entry& entry : record->entries)
       if (!enter_(partition.id, entry)) return Applied::later;
+    if (!node_.store.has_room()) return Applied::later;  // for the record that all have entered
   }
   partition.unstage(batch);
   partition.ids_forgotten_ms = std::max(partition.ids_forgotten_ms, record->ids_forgotten_ms);

@@ -32,6 +32,26 @@ TEST_CASE("simulator: seeds that nobody has run, no guarantee is broken", "[sim]
   for (uint64_t seed = first; seed < first + 3; ++seed) run_clean(seed, false);
 }
 
+// What an exchange brings is more than both memtables hold, again and again.
+TEST_CASE("simulator: memtables smaller than an update, no node stops", "[sim]") {
+  Scenario scenario;
+  scenario.nodes = {3, 5};
+  scenario.memtable_kib = {64, 64};
+  scenario.operations_per_second = {40, 80};
+  scenario.fault_every_ms = {300, 2'000};
+  scenario.faults = {"older disk", "lost disk", "kill", "cut regions"};
+  Load large, strings;
+  large.kind = LoadKind::collection;
+  large.deletes_percent = 40;
+  strings.value_bytes = {1'000, 40'000};
+  scenario.loads = {large, strings};
+  for (const uint64_t seed : {13, 23}) {
+    const RunResult result = run(make_plan(scenario, seed));
+    INFO("seed " << seed);
+    if (result.violation) FAIL(result.violation->property << ": " << result.violation->what);
+  }
+}
+
 TEST_CASE("simulator: a broken run, is made short and fails in the same way every time", "[sim]") {
   Scenario scenario;
   scenario.regions = {2, 2};
