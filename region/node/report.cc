@@ -218,7 +218,12 @@ std::string inspect_json(region::Node& node, BytesView key) {
   }
   out["element_count"] = found.element_count;
   out["fields"] = json::array();
-  for (const auto& field : found.fields) out["fields"].push_back(field_json(field));
+  for (const auto& field : found.fields) {
+    json item = field_json(field);
+    if (const auto shown = partition->data.field(key, field.name); shown && *shown)
+      put_bytes(item, "value", **shown);
+    out["fields"].push_back(std::move(item));
+  }
   out["field_count"] = found.field_count;
   out["journal"] = json::array();
   for (const auto& lost : found.journal) {

@@ -4,6 +4,7 @@
 
 #include "region/core/request_ids.h"
 #include "tests/sim/claim.h"
+#include "tests/sim/field_key.h"
 
 namespace atolldb::sim {
 
@@ -72,7 +73,7 @@ uint32_t Driver::where(Client& client, uint32_t home) {
 
 region::Request Driver::request_of(const Client& client, const Operation& operation) const {
   region::Request request;
-  request.key = operation.key;
+  request.key = key_of(operation.key);
   request.deadline_ms = kDeadlineMs;
   if (operation.op == Op::add && !client.routed) {
     request.op = Op::route;
@@ -86,6 +87,14 @@ region::Request Driver::request_of(const Client& client, const Operation& operat
   if (operation.op == Op::add) {
     request.id = client.id;
     request.attempt = client.may_have_happened ? 2 : 1;
+  }
+  if (is_field_key(operation.key)) {
+    request.args = {field_of(operation.key)};
+    if (operation.op == Op::set) request.args.push_back(std::exchange(request.value, {}));
+    request.op = operation.op == Op::set   ? Op::hset
+                 : operation.op == Op::get ? Op::hget
+                 : operation.op == Op::del ? Op::hdel
+                                           : Op::hadd;
   }
   return request;
 }

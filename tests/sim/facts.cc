@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "tests/sim/field_key.h"
+
 namespace atolldb::sim {
 
 namespace {
@@ -35,6 +37,22 @@ void classify(const crdt::Delta& delta, Update& update) {
         if (!part.live.empty()) {
           element_live = true;
           update.elements.push_back(part.subject);
+        }
+        break;
+      case crdt::RowTag::field:
+        string = true;
+        for (const crdt::Live& l : part.live) {
+          if (l.standing) continue;
+          if (l.is_total()) {
+            string = false;
+            added = true;
+            update.started = l.started;
+            update.total = l.sum;
+            continue;
+          }
+          live = true;
+          update.value = l.value;
+          update.stamp = l.hlc;
         }
         break;
       default:
@@ -140,11 +158,15 @@ uint32_t Facts::note(Instant now, uint32_t machine, const region::DeltaRecord& r
   update.dot = delta->dot();
   update.partition = record.partition;
   update.key = delta->key;
+  for (const crdt::Part& part : delta->parts)
+    if (part.name.tag == crdt::RowTag::field)
+      update.key = field_key(delta->key, part.name).value_or(delta->key);
   classify(*delta, update);
   if (update.kind != UpdateKind::add) {
     update.seen = machines_[machine].had[raw(record.partition)];
     for (const crdt::Part& part : delta->parts)
-      if (!part.extra.empty()) update.seen_ahead[part.name] = part.extra;
+      if (!part.extra.empty())
+        update.seen_ahead[part.name.tag == crdt::RowTag::field ? crdt::string_row() : part.name] = part.extra;
   }
   update.request_id = Bytes(record.request_id);
   update.issued = now;

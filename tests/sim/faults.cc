@@ -49,6 +49,7 @@ void Faults::due(size_t index) {
 }
 
 bool Faults::commit(const PlannedFault& fault) {
+  if (somebody_returns()) return false;
   switch (fault.kind) {
     case FaultKind::kill:
     case FaultKind::power_loss:
@@ -79,6 +80,8 @@ bool Faults::commit(const PlannedFault& fault) {
       return kill_region(fault);
     case FaultKind::lose_region:
       return lose_region(fault);
+    case FaultKind::return_region:
+      return return_region(fault);
     case FaultKind::count_:
       break;
   }
@@ -266,6 +269,8 @@ bool Faults::trouble(const PlannedFault& fault) {
       lasting(fault, [this, machine, region] {
         world_.disk(machine).capacity_bytes = UINT64_MAX;
         disturb(region, false);
+        // What was to start on the full disk could not.
+        if (!world_.running(machine) && !lost_[region] && world_.fatal(machine)) world_.start(machine);
       });
       return true;
     case FaultKind::failed_sync:
@@ -415,6 +420,73 @@ bool Faults::lose_region(const PlannedFault& fault) {
     ++counts_.crashes;
   }
   return true;
+}
+
+// Whatever a machine of the region has, every machine of the other regions has, too.
+bool Faults::nothing_of_its_own(uint32_t region) const {
+  for (uint32_t p = 0; p < world_.options().partitions; ++p) {
+    const PartitionId partition{static_cast<uint16_t>(p)};
+    crdt::DotSet had;
+    for (const NodeNumber node : world_.ring(region).replicas(partition))
+      had.join(world_.facts().had(world_.machine(node), partition));
+    for (uint32_t r = 0; r < world_.options().regions; ++r) {
+      if (r == region || lost_[r]) continue;
+      for (const NodeNumber node : world_.ring(r).replicas(partition))
+        if (!world_.facts().synced(world_.machine(node), partition).covers(had)) return false;
+    }
+  }
+  return true;
+}
+
+// All disks of a region at once (docs/decisions/0009). What only it had would be gone, and nobody could tell
+// an empty disk from a new one where no other region can be reached: so it happens where nothing is its own,
+// and its machines come back when all others can be asked, and are left in peace until then.
+bool Faults::return_region(const PlannedFault& fault) {
+  const uint32_t region = fault.a;
+  if (lost_[region] || !can_return(region) || !nothing_of_its_own(region)) return false;
+  returning_ = region;
+  memory_lost_ = true;
+  disturb(region, true);
+  for (uint32_t j = 0; j < world_.options().nodes; ++j) {
+    const uint32_t machine = world_.machine(region, j);
+    world_.kill(machine, true);
+    world_.wipe(machine);
+    images_.erase(machine);
+    latent_.erase(machine);
+    ++counts_.crashes;
+  }
+  lasting(fault, [this, region] { begin_again(region); });
+  return true;
+}
+
+// Every machine of every region that is not lost runs, votes and reaches all others.
+bool Faults::can_return(uint32_t region) {
+  for (uint32_t a = 0; a < world_.machines(); ++a) {
+    if (lost_[world_.region_of(a)]) continue;
+    if (returning_ != world_.region_of(a) && (!world_.serves(a) || !world_.has_vote(a))) return false;
+    for (uint32_t b = 0; b < world_.machines(); ++b)
+      if (a != b && !lost_[world_.region_of(b)] && world_.network().blocked(a, b)) return false;
+  }
+  return std::count(lost_.begin(), lost_.end(), true) + 2 <= static_cast<int64_t>(lost_.size()) &&
+         !lost_[region];
+}
+
+void Faults::begin_again(uint32_t region) {
+  if (!healing_ && !can_return(region)) {
+    world_.at(world_.now() + Duration::millis(100), [this, region] { begin_again(region); });
+    return;
+  }
+  for (uint32_t j = 0; j < world_.options().nodes; ++j)
+    if (!world_.running(world_.machine(region, j))) world_.start(world_.machine(region, j));
+  disturb(region, false);
+}
+
+bool Faults::somebody_returns() {
+  if (!returning_) return false;
+  for (uint32_t j = 0; j < world_.options().nodes; ++j)
+    if (!world_.has_vote(world_.machine(*returning_, j))) return true;
+  returning_.reset();
+  return false;
 }
 
 void Faults::heal() {

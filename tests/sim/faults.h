@@ -53,6 +53,11 @@ class Faults {
   bool lose_memory(const PlannedFault& fault);
   bool kill_region(const PlannedFault& fault);
   bool lose_region(const PlannedFault& fault);
+  bool return_region(const PlannedFault& fault);
+  bool nothing_of_its_own(uint32_t region) const;
+  bool can_return(uint32_t region);
+  void begin_again(uint32_t region);
+  bool somebody_returns();
   void fail_disk(uint32_t machine, Prng& dice);
   void mend_disk(uint32_t machine);
   bool damage_row(uint32_t machine, Prng& dice);
@@ -70,6 +75,7 @@ class Faults {
   uint64_t next_undo_ = 0;
   FaultCounts counts_;
   std::vector<bool> lost_;
+  std::optional<uint32_t> returning_;  // a region whose machines are away without their disks, or regain them
   std::vector<uint32_t> disturbances_;
   std::vector<Instant> calm_since_;
   std::vector<Calm> calm_;

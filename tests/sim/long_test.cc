@@ -22,7 +22,6 @@ Scenario long_runs() {
   out.operations_per_second = {1, 1};
   out.clients_per_region = {1, 2};
   out.fault_every_ms = {5'000, 60'000};
-  out.without = {"flipped row"};  // an open finding: docs/testing.md
   return out;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tests/sim/digits.h"
+#include "tests/sim/field_key.h"
 
 namespace atolldb::sim {
 
@@ -75,6 +76,8 @@ class LoadMaker {
         return mixed(op, reads, deletes, dice);
       case LoadKind::collection:
         return collection(op, reads, deletes, dice);
+      case LoadKind::map:
+        return field(op, key, reads, deletes, dice);
       case LoadKind::count_:
         return;
     }
@@ -82,7 +85,7 @@ class LoadMaker {
 
  private:
   static std::string prefix(LoadKind kind) {
-    static constexpr const char* kNames[] = {"r", "c", "s", "h", "m", "l"};
+    static constexpr const char* kNames[] = {"r", "c", "s", "h", "m", "l", "p"};
     return kNames[static_cast<size_t>(kind)];
   }
   static void read(PlannedOperation& op, region::Op kind) { op.op = kind; }
@@ -153,6 +156,21 @@ class LoadMaker {
         op.amount = static_cast<int64_t>(dice.below(2001)) - 1000;
     }
   }
+  // One field each: of a map, some are set and deleted, others are added to.
+  void field(PlannedOperation& op, uint32_t key, bool reads, bool deletes, Prng& dice) {
+    const auto number = static_cast<uint32_t>(dice.below(kMapFields));
+    if (number < kMapFields / 2) {
+      op.key = field_key(op.key, number);
+      if (reads) return read(op, region::Op::get);
+      if (deletes) return read(op, region::Op::del);
+      return set(op, dice);
+    }
+    if (reads)
+      read_counter(op, key);
+    else
+      add_digit(op, key);
+    op.key = field_key(op.key, number);
+  }
   void collection(PlannedOperation& op, bool reads, bool deletes, Prng& dice) {
     if (reads) return read(op, dice.chance(1, 2) ? region::Op::scard : region::Op::smembers);
     if (deletes && dice.chance(1, 8)) return read(op, region::Op::del);
@@ -173,24 +191,33 @@ class LoadMaker {
 std::vector<Load> draw_loads(const Scenario& scenario, Prng& dice) {
   if (!scenario.loads.empty()) return scenario.loads;
   std::vector<Load> out;
-  static constexpr uint32_t kWeights[kLoadKinds] = {5, 4, 3, 3, 3, 1};
+  static constexpr uint32_t kWeights[kLoadKinds] = {5, 4, 3, 3, 3, 1, 4};
+  const auto draw = [&out](LoadKind kind, Prng& from) {
+    Load load;
+    load.kind = kind;
+    load.weight = kWeights[static_cast<size_t>(kind)];
+    load.reads_percent = 20 + static_cast<uint32_t>(from.below(40));
+    load.deletes_percent = static_cast<uint32_t>(from.below(25));
+    if (from.chance(1, 5)) load.value_bytes = {1, from.chance(1, 2) ? 3000u : 40'000u};
+    if (from.chance(1, 4)) load.keys = {10, 60};
+    out.push_back(load);
+  };
+  Prng apart = dice;  // seeds from before there were maps go on meaning what they meant
   while (out.empty())
-    for (size_t kind = 0; kind < kLoadKinds; ++kind) {
-      if (!dice.chance(3, 5)) continue;
-      Load load;
-      load.kind = static_cast<LoadKind>(kind);
-      load.weight = kWeights[kind];
-      load.reads_percent = 20 + static_cast<uint32_t>(dice.below(40));
-      load.deletes_percent = static_cast<uint32_t>(dice.below(25));
-      if (dice.chance(1, 5)) load.value_bytes = {1, dice.chance(1, 2) ? 3000u : 40'000u};
-      if (dice.chance(1, 4)) load.keys = {10, 60};
-      out.push_back(load);
-    }
+    for (size_t kind = 0; kind < static_cast<size_t>(LoadKind::map); ++kind)
+      if (dice.chance(3, 5)) draw(static_cast<LoadKind>(kind), dice);
+  apart = Prng(apart.next() ^ 0x6d617073);
+  if (apart.chance(2, 5)) draw(LoadKind::map, apart);
   return out;
 }
 
 void draw_operations(const Scenario& scenario, Plan& plan, Prng& dice) {
   const std::vector<Load> loads = draw_loads(scenario, dice);
+  // Large values go to disks that keep up with them: G2 speaks of no other.
+  if (std::any_of(loads.begin(), loads.end(), [](const Load& l) { return l.value_bytes.most > 1'000; })) {
+    plan.world.sync_time = std::min(plan.world.sync_time, Duration::millis(2));
+    plan.world.disk.log_bytes_max = std::max<uint64_t>(plan.world.disk.log_bytes_max, 1u << 20);
+  }
   std::vector<LoadMaker> makers;
   uint32_t weights = 0;
   for (size_t i = 0; i < loads.size(); ++i) {
@@ -245,6 +272,7 @@ Duration draw_length(FaultKind kind, Prng& dice) {
     case FaultKind::lost_disk:
     case FaultKind::flipped_record:
     case FaultKind::kill_region:
+    case FaultKind::return_region:
       return Duration::millis(long_one ? between(dice, 5'000, 40'000) : between(dice, 10, 4'000));
     case FaultKind::pause:
       return Duration::millis(long_one ? between(dice, 5'000, 120'000) : between(dice, 50, 5'000));
@@ -257,11 +285,13 @@ std::vector<FaultKind> draw_kinds(const Scenario& scenario, const WorldOptions& 
   std::vector<FaultKind> out;
   if (scenario.no_faults) return out;
   const bool calm = dice.chance(1, 12);  // some runs have no fault: what fails there fails always
+  Prng apart = dice;                     // seeds from before a kind was added go on meaning what they meant
+  apart = Prng(apart.next() ^ 0x72657475726e);
   for (size_t k = 0; k < kFaultKinds; ++k) {
     const auto kind = static_cast<FaultKind>(k);
-    const bool drawn = dice.chance(1, 3);
-    const bool regional =
-        kind == FaultKind::cut_regions || kind == FaultKind::isolate_region || kind == FaultKind::lose_region;
+    const bool drawn = (kind < FaultKind::return_region ? dice : apart).chance(1, 3);
+    const bool regional = kind == FaultKind::cut_regions || kind == FaultKind::isolate_region ||
+                          kind == FaultKind::lose_region || kind == FaultKind::return_region;
     if (regional && world.regions < 2) continue;
     if (std::find(scenario.without.begin(), scenario.without.end(), name_of(kind)) != scenario.without.end())
       continue;
@@ -290,7 +320,8 @@ void draw_faults(const Scenario& scenario, Plan& plan, Prng& dice) {
     fault.kind = kinds[dice.below(kinds.size())];
     fault.lasts = draw_length(fault.kind, dice);
     const bool regional = fault.kind == FaultKind::cut_regions || fault.kind == FaultKind::isolate_region ||
-                          fault.kind == FaultKind::kill_region || fault.kind == FaultKind::lose_region;
+                          fault.kind == FaultKind::kill_region || fault.kind == FaultKind::lose_region ||
+                          fault.kind == FaultKind::return_region;
     const uint32_t places = regional ? plan.world.regions : machines;
     fault.a = static_cast<uint32_t>(dice.below(places));
     fault.b = static_cast<uint32_t>(dice.below(places));
@@ -303,10 +334,10 @@ void draw_faults(const Scenario& scenario, Plan& plan, Prng& dice) {
 
 std::string name_of(FaultKind kind) {
   static constexpr const char* kNames[kFaultKinds] = {
-      "kill",        "power loss",     "drain",          "pause",       "cut pair",   "cut one way",
-      "isolate",     "cut regions",    "isolate region", "loss",        "clog",       "wall clock",
-      "drift",       "slow disk",      "full disk",      "failed sync", "older disk", "lost disk",
-      "flipped row", "flipped record", "kill region",    "lose region"};
+      "kill",        "power loss",     "drain",          "pause",       "cut pair",     "cut one way",
+      "isolate",     "cut regions",    "isolate region", "loss",        "clog",         "wall clock",
+      "drift",       "slow disk",      "full disk",      "failed sync", "older disk",   "lost disk",
+      "flipped row", "flipped record", "kill region",    "lose region", "return region"};
   return kNames[static_cast<size_t>(kind)];
 }
 

@@ -46,7 +46,8 @@ enum class FaultKind : uint8_t {
   flipped_row,     // a bit of a row in a checkpoint
   flipped_record,  // a bit of a synced log record, found at the next start
   kill_region,
-  lose_region,  // all its machines and disks, for good
+  lose_region,    // all its machines and disks, for good
+  return_region,  // all its machines and disks, and they begin again with nothing
   count_
 };
 inline constexpr size_t kFaultKinds = static_cast<size_t>(FaultKind::count_);

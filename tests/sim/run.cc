@@ -5,6 +5,7 @@
 #include <set>
 
 #include "tests/sim/driver.h"
+#include "tests/sim/field_key.h"
 
 namespace atolldb::sim {
 
@@ -50,7 +51,7 @@ class Runner {
   // A damaged row is found when it is read: every replica looks at every key, and repairs what it finds.
   bool scrubbed() {
     std::set<Bytes> keys;
-    for (const Operation& o : result_.history) keys.insert(o.key);
+    for (const Operation& o : result_.history) keys.insert(key_of(o.key));
     for (uint32_t i = 0; i < world_.machines(); ++i)
       for (const Bytes& key : keys)
         if (world_.running(i)) world_.ask(i, region::Op::inspect, key);
@@ -111,7 +112,15 @@ class Runner {
 
   HeldKey held(uint32_t machine, const Bytes& key) {
     HeldKey out;
-    const auto found = json::parse(world_.ask(machine, region::Op::inspect, key));
+    const auto found = json::parse(world_.ask(machine, region::Op::inspect, key_of(key)));
+    if (is_field_key(key)) {
+      for (const auto& field : found["fields"])
+        if (field["field"] == field_of(key)) {
+          if (field.contains("value")) out.value = field["value"].get<std::string>();
+          for (const auto& sibling : field["siblings"])
+            out.siblings.push_back({parse_dot(sibling["dot"]), sibling.value("value", "")});
+        }
+    }
     if (found.contains("value")) out.value = found["value"].get<std::string>();
     for (const auto& sibling : found["siblings"])
       out.siblings.push_back({parse_dot(sibling["dot"]), sibling.value("value", "")});
@@ -160,7 +169,7 @@ class Runner {
     evidence.n = std::min(plan_.world.n, plan_.world.nodes);
     evidence.w = std::min(plan_.world.w, evidence.n);
     evidence.partition_of = [this](const Bytes& key) {
-      return world_.topology().placement.place(key).partition;
+      return world_.topology().placement.place(key_of(key)).partition;
     };
     for (uint32_t p = 0; p < partitions; ++p) {
       const PartitionId id{static_cast<uint16_t>(p)};

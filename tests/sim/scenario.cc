@@ -14,7 +14,8 @@ using topology::Invalid;
 using topology::Section;
 using topology::Value;
 
-constexpr const char* kLoadNames[kLoadKinds] = {"register", "counter", "set", "churn", "mixed", "collection"};
+constexpr const char* kLoadNames[kLoadKinds] = {"register", "counter",    "set", "churn",
+                                                "mixed",    "collection", "map"};
 
 // A number, or [least, most].
 void span(const Section& section, std::string_view key, uint64_t min, uint64_t max, Span& out) {
@@ -89,7 +90,8 @@ void read_quorums(const Section& section, Scenario& out) {
 Load read_load(const Section& section) {
   section.allow({"kind", "weight", "keys", "value_bytes", "reads_percent", "deletes_percent"});
   Load load;
-  const std::string expected = "\"register\", \"counter\", \"set\", \"churn\", \"mixed\" or \"collection\"";
+  const std::string expected =
+      "\"register\", \"counter\", \"set\", \"churn\", \"mixed\", \"collection\" or \"map\"";
   const std::string kind = section.required_text("kind", expected);
   size_t at = 0;
   while (at < kLoadKinds && kind != kLoadNames[at]) ++at;

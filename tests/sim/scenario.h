@@ -29,6 +29,7 @@ enum class LoadKind : uint8_t {
   churn,       // a few elements that are added and removed again and again
   mixed,       // one key as a number, an adder and a set, deleted and made anew
   collection,  // large sets, cleared and filled
+  map,         // fields that are set, deleted and read, and others that are added to
   count_
 };
 inline constexpr size_t kLoadKinds = static_cast<size_t>(LoadKind::count_);

@@ -139,6 +139,7 @@ void World::start(uint32_t i) {
   const Status started = machine.process->engine.start(now_for(i));
   if (!started) {
     machine.fatal = "it does not start: " + started.error().message;
+    line(i, LogLevel::error, *machine.fatal);
     machine.process.reset();
     return;
   }
