@@ -183,6 +183,8 @@ bool LoggedStore::begin_checkpoint(std::vector<Batch::Change>&& meta) {
 
 bool LoggedStore::has_room() const { return !filled(1, 1) && !disk_full_ && log_->has_room() && !failed(); }
 
+bool LoggedStore::disk_full() const { return disk_full_ || !checkpointer_->has_room(); }
+
 Events LoggedStore::poll() {
   table_->end_read();
   Events events;

@@ -50,6 +50,7 @@ class LoggedStore : public Store {
   bool wants_checkpoint() const override;
   bool begin_checkpoint(std::vector<Batch::Change>&& meta) override;
   bool has_room() const override;
+  bool disk_full() const override;
   Events poll() override;
   int event_fd() const override { return -1; }
   Usage usage() const override;

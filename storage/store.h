@@ -122,6 +122,8 @@ class Store {
   // True while new writes are to be taken. False: both memtables or the disk are full; callers answer BUSY
   // and go on reading.
   virtual bool has_room() const = 0;
+  // Whether it is the disk's fault that there is none, and not a checkpoint that is still running.
+  virtual bool disk_full() const = 0;
 
   virtual Events poll() = 0;
   virtual int event_fd()

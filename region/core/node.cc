@@ -367,6 +367,7 @@ void Node::handle_storage(Now now) {
   if (events.checkpoint_done) {
     checkpoint_running_ = false;
     checkpoint();  // the other memtable may be waiting for this: there is no room before
+    router_.retry_parked();
   }
   ask_again();
   if (events.durable <= state_.durable) return;

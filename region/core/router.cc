@@ -9,6 +9,12 @@
 namespace atolldb::region {
 
 namespace {
+size_t bytes_of(const Request& request) {
+  size_t bytes = sizeof request + request.key.size() + request.value.size();
+  for (const Bytes& arg : request.args) bytes += sizeof arg + arg.size();
+  return bytes;
+}
+
 bool is_read(Op op) { return reads_key(op) || op == Op::route; }
 
 PartitionId partition_of(const Placement& placement, const Request& request) {
@@ -38,13 +44,36 @@ void Router::handle(const ReplyTo& to, Request&& request) {
   if (node_.leaving) return reject(to, Errc::unavailable, "this node is stopping; use another one");
   const uint32_t deadline_ms =
       std::min(request.deadline_ms == 0 ? kDeadlineDefaultMs : request.deadline_ms, kDeadlineMaxMs);
-  Job job{to, std::move(request), node_.now.monotonic + Duration::millis(deadline_ms), {}, {}, false};
+  Job job;
+  job.to = to;
+  job.deadline = node_.now.monotonic + Duration::millis(deadline_ms);
+  job.partition = partition_of(node_.topology.placement, request);
+  job.request = std::move(request);
   if (job.request.local) return answer_locally(job);
-  if (!place(job)) parked_.push_back(std::move(job));
+  // A connection's commands for a key stay in their order: nobody overtakes what is parked.
+  if (parked_of_.contains(job.partition)) return park(std::move(job));
+  const Placed placed = place(job);
+  job.no_room = placed == Placed::no_room;
+  if (placed != Placed::yes) park(std::move(job));
+}
+
+void Router::park(Job&& job) {
+  const size_t bytes = bytes_of(job.request);
+  if (parked_bytes_ + bytes > kParkedBytesMax)
+    return reject(job.to, Errc::busy, "this node has too many requests in work; try again soon");
+  parked_bytes_ += bytes;
+  ++parked_of_[job.partition];
+  parked_.push_back(std::move(job));
+}
+
+void Router::left(const Job& parked) {
+  parked_bytes_ -= bytes_of(parked.request);
+  const auto of = parked_of_.find(parked.partition);
+  if (--of->second == 0) parked_of_.erase(of);
 }
 
 void Router::answer_locally(const Job& job) {
-  Partition* partition = partition_(partition_of(node_.topology.placement, job.request));
+  Partition* partition = partition_(job.partition);
   if (partition == nullptr) return reject(job.to, Errc::refused, "this node holds no replica of the key");
   if (!reads_key(job.request.op))
     return reject(job.to, Errc::invalid, "only reads may ask for this node alone");
@@ -75,22 +104,25 @@ std::optional<NodeNumber> Router::believed_coordinator(PartitionId partition, co
   return std::nullopt;
 }
 
-bool Router::place(Job& job) {
-  const PartitionId partition = partition_of(node_.topology.placement, job.request);
+Router::Placed Router::place(Job& job) {
+  const PartitionId partition = job.partition;
   if (Coordinator* coordinator = coordinator_(partition)) {
     if (!coordinator->active() || coordinator->handing_over() || partition_(partition)->applying())
-      return false;
+      return Placed::nobody;
+    // Writers that are faster than checkpoints are slowed. A full disk is theirs to hear of.
+    if (!is_read(job.request.op) && !node_.store.has_room() && !node_.store.disk_full())
+      return Placed::no_room;
     coordinator->execute(job.request, job.to, job.deadline);
-    return true;
+    return Placed::yes;
   }
   if (job.request.forwarded) {
     const auto other = believed_coordinator(partition, job);
     reject(job.to, Errc::unavailable, "this node does not coordinate the key's partition",
            other.value_or(NodeNumber{}));
-    return true;
+    return Placed::yes;
   }
   const auto to = believed_coordinator(partition, job);
-  if (!to) return false;
+  if (!to) return Placed::nobody;
   Request request = job.request;
   request.forwarded = true;
   request.deadline_ms =
@@ -100,7 +132,7 @@ bool Router::place(Job& job) {
   node_.out.send(*to, Forward{token, bytes});
   job.sent_to = *to;
   forwarded_.emplace(token, std::move(job));
-  return true;
+  return Placed::yes;
 }
 
 void Router::on_forward(NodeNumber from, uint32_t process, const Forward& forward) {
@@ -125,7 +157,7 @@ void Router::on_forward_reply(NodeNumber from, const ForwardReply& reply) {
       node_.now.monotonic < job.deadline) {
     job.hint = response.coordinator;
     job.hinted = raw(response.coordinator) != 0 && response.coordinator != from;
-    parked_.push_back(std::move(job));  // certainly nothing happened
+    park(std::move(job));  // certainly nothing happened
     return;
   }
   node_.out.reply(job.to, std::move(response));
@@ -141,7 +173,7 @@ void Router::on_peer_down(NodeNumber node) {
     at = forwarded_.erase(at);
     if (is_read(job.request.op)) {
       job.hinted = false;
-      parked_.push_back(std::move(job));
+      park(std::move(job));
       continue;
     }
     Response response;
@@ -155,10 +187,27 @@ void Router::on_peer_down(NodeNumber node) {
 }
 
 void Router::retry_parked() {
+  if (parked_.empty()) return;
   std::list<Job> jobs = std::move(parked_);
   parked_.clear();
-  for (Job& job : jobs)
-    if (!place(job)) parked_.push_back(std::move(job));
+  std::set<PartitionId> still;
+  while (!jobs.empty()) {
+    const auto job = jobs.begin();
+    Placed placed = Placed::nobody;
+    if (!still.contains(job->partition)) {
+      left(*job);  // who is placed may be parked anew in there, behind its likes
+      placed = place(*job);
+      if (placed == Placed::yes) {
+        jobs.erase(job);
+        continue;
+      }
+      parked_bytes_ += bytes_of(job->request);
+      ++parked_of_[job->partition];
+      job->no_room = placed == Placed::no_room;
+      still.insert(job->partition);
+    }
+    parked_.splice(parked_.end(), jobs, job);
+  }
 }
 
 void Router::tick() {
@@ -169,8 +218,12 @@ void Router::tick() {
       ++at;
       continue;
     }
-    reject(at->to, Errc::unavailable,
-           "the key's partition has no coordinator in this region now: too few of its replicas are up");
+    if (at->no_room)
+      reject(at->to, Errc::busy, "checkpoints do not keep up with the writes of this node; try again soon");
+    else
+      reject(at->to, Errc::unavailable,
+             "the key's partition has no coordinator in this region now: too few of its replicas are up");
+    left(*at);
     at = parked_.erase(at);
   }
   for (auto at = forwarded_.begin(); at != forwarded_.end();) {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <list>
 #include <map>
+#include <set>
 
 #include "region/core/coordinator.h"
 #include "region/core/node_state.h"
@@ -18,6 +19,8 @@ class Router {
  public:
   static constexpr size_t kInWorkMax =
       65'536;  // parked, forwarded and waiting at coordinators; beyond it: BUSY
+
+  static constexpr size_t kParkedBytesMax = 64u << 20;
 
   using FindPartition = std::function<Partition*(PartitionId)>;
   using FindCoordinator = std::function<Coordinator*(PartitionId)>;
@@ -45,13 +48,22 @@ class Router {
     ReplyTo to;
     Request request;
     Instant deadline;
+    PartitionId partition{};
     NodeNumber sent_to{};
     NodeNumber hint{};  // who was said to coordinate
     bool hinted = false;
+    bool no_room = false;  // what it was parked for
   };
 
-  // False: nobody can take it now.
-  bool place(Job& job);
+  enum class Placed : unsigned char {
+    yes,
+    nobody,   // can take it now
+    no_room,  // until a checkpoint has made some
+  };
+  Placed place(Job& job);
+  // Until it can be placed. Those of a partition go in the order in which they came.
+  void park(Job&& job);
+  void left(const Job& parked);
   std::optional<NodeNumber> believed_coordinator(PartitionId partition, const Job& job) const;
   void answer_locally(const Job& job);
   void reject(const ReplyTo& to, Errc code, std::string message, NodeNumber coordinator = {});
@@ -60,6 +72,8 @@ class Router {
   FindPartition partition_;
   FindCoordinator coordinator_;
   std::list<Job> parked_;
+  std::map<PartitionId, size_t> parked_of_;  // how many
+  size_t parked_bytes_ = 0;
   std::map<NodeNumber, SeenTokens> seen_;  // of each node that forwards
   std::map<uint64_t, Job> forwarded_;      // by token
   uint64_t next_token_;  // begins anywhere: an answer to an earlier process of this node finds nothing

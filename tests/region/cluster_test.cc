@@ -343,17 +343,15 @@ TEST_CASE("cluster: a node's disk is full, others coordinate what it did, and it
   require_converged(world);
 }
 
-TEST_CASE("cluster: a replica's memtables are full for a moment, it is sent again what it dropped",
-          "[region]") {
+TEST_CASE("cluster: memtables are full for moments, writers are slowed and nobody is refused", "[region]") {
   WorldOptions options;
   options.regions = 1;
-  options.w = 3;  // everybody waits for the one that dropped something
+  options.w = 3;  // everybody waits for a replica that dropped what it had no room for, too
   options.r = 1;
   options.memtable_bytes = 16u << 10;
   World world(options);
   start(world);
   world.sync_us = 5'000;
-  int done = 0, refused = 0;
   for (int round = 0; round < 60; ++round) {
     std::vector<uint64_t> sent;
     for (uint32_t i = 0; i < 6; ++i) {
@@ -374,12 +372,9 @@ TEST_CASE("cluster: a replica's memtables are full for a moment, it is sent agai
     for (const uint64_t correlation : sent) {
       const auto response = world.response(correlation);
       CAPTURE(response->message);
-      REQUIRE((response->outcome == Outcome::done || response->code == Errc::full));
-      ++(response->outcome == Outcome::done ? done : refused);
+      REQUIRE(response->outcome == Outcome::done);
     }
   }
-  CHECK(done > 100);
-  CHECK(refused > 0);
   require_converged(world);
 }
 

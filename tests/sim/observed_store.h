@@ -44,6 +44,7 @@ class ObservedStore final : public storage::Store {
   void release_log(storage::LogPosition keep_from) override { inner_->release_log(keep_from); }
   bool wants_checkpoint() const override { return inner_->wants_checkpoint(); }
   bool has_room() const override { return inner_->has_room(); }
+  bool disk_full() const override { return inner_->disk_full(); }
   int event_fd() const override { return inner_->event_fd(); }
   storage::Usage usage() const override { return inner_->usage(); }
 
