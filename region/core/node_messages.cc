@@ -268,9 +268,13 @@ void Node::on(const Refuse& m) {
 void Node::on(const Handover& m) {
   Partition* partition = partition_of_sender(m.partition, m.epoch);
   if (partition == nullptr || state_.leaving || state_.standing != Standing::vote) return;
-  if (partition->highest() > m.epoch || coordinator(m.partition) != nullptr || !state_.store.has_room())
+  // One that serves here under a lower epoch has been passed over, and nobody else would ever tell it so.
+  const Coordinator* present = coordinator(m.partition);
+  if (partition->highest() > m.epoch || (present != nullptr && present->epoch() >= m.epoch) ||
+      !state_.store.has_room())
     return;
   if (partition->promised < m.epoch) partition->promise(m.epoch);  // the new one goes above it
+  coordinator(m.partition);                                        // lets go of one that is deposed now
   if (!state_.store.has_room()) return;
   take_over(*partition);
 }

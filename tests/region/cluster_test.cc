@@ -311,6 +311,30 @@ TEST_CASE("cluster: the only disk of a region is lost, an increment that is retr
   CHECK(world.get(only, "hits").value == "1");
 }
 
+// With N-W+1 = 1 and R = 1 nothing that the one sends would ever meet the other's promise.
+TEST_CASE("cluster: a coordinator was passed over while it was cut off, it is told and gets what it lacks",
+          "[region]") {
+  WorldOptions options;
+  options.regions = 1;
+  options.nodes = options.n = options.w = 2;
+  options.r = options.partitions = 1;
+  World world(options);
+  start(world);
+  region::Request request;
+  request.op = region::Op::route;
+  request.key = "k";
+  const NodeNumber first = world.call(world.node(0, 0), request).coordinator;
+  const NodeNumber other = first == world.node(0, 0) ? world.node(0, 1) : world.node(0, 0);
+  world.cut(first, other);
+  world.run_for(Duration::seconds(10));
+  CHECK(world.set(other, "k", "v").outcome == Outcome::unknown);
+  world.kill(other, false);
+  world.heal();
+  world.start(other);
+  require_converged(world);
+  CHECK(world.get(first, "k").value == "v");
+}
+
 // HAZARDS 28: two others have room, and so the region goes on taking writes.
 TEST_CASE("cluster: a node's disk is full, others coordinate what it did, and it takes part again afterwards",
           "[region]") {
