@@ -124,7 +124,7 @@ void ClientServer::accept(uint32_t number, Request&& request, std::vector<Accept
   Client& client = clients_[number];
   const char* busy = why_busy(client);
   if (busy == nullptr) {
-    if (auto place = in_flight_.take({number, bytes_of(request)})) {
+    if (auto place = in_flight_.take({number, bytes_of(request), request.correlation})) {
       ++client.in_flight;
       requests.push_back({{std::move(*place)}, std::move(request)});
       return;
@@ -153,6 +153,7 @@ void ClientServer::reply(const node::ClientId& to, Response&& response) {
     return;
   }
   --clients_[place->client].in_flight;
+  response.correlation = place->correlation;
   queue(place->client, std::move(response));
 }
 

@@ -58,8 +58,8 @@ class ClientServer {
 
   // Appends the requests of at most `frames_max` frames. True: there may be more.
   bool receive(Instant now, size_t frames_max, std::vector<Accepted>& requests);
-  // Queues the response for the next flush. Each accepted request is answered once; what else comes is
-  // dropped.
+  // Queues the response for the next flush, under the correlation that the client gave the request. Each
+  // accepted request is answered once; what else comes is dropped.
   void reply(const node::ClientId& client, Response&& response);
   // Sends what is queued, one frame a client where it fits. True: requests may have arrived meanwhile, and
   // fd() will not say so: call receive().

@@ -13,6 +13,7 @@
 #include "region/io/client_server.h"
 #include "region/io/clock.h"
 #include "region/io/event_loop.h"
+#include "region/io/http_server.h"
 #include "region/io/log_line.h"
 #include "region/io/node_key.h"
 #include "region/io/resp_server.h"
@@ -48,6 +49,7 @@ struct Daemon {
   std::unique_ptr<ClientServer> clients;
   asio::io_context io{1};
   std::unique_ptr<RespServer> resp;
+  std::unique_ptr<HttpServer> http;
   std::unique_ptr<node::Engine> engine;
 };
 
@@ -155,6 +157,9 @@ Refusal open_ports(const DaemonOptions& options, EventLog& log, Daemon& daemon) 
   auto resp = RespServer::open(daemon.io, daemon.self->resp, facts_of(options, daemon), entropy(), {}, log);
   if (!resp) return {{ExitCode::address, resp.error().message}};
   daemon.resp = std::move(*resp);
+  auto http = HttpServer::open(daemon.self->http, daemon.self->name, {}, log);
+  if (!http) return {{ExitCode::address, http.error().message}};
+  daemon.http = std::move(*http);
   return std::nullopt;
 }
 
@@ -183,7 +188,8 @@ Refusal start(const DaemonOptions& options, EventLog& log, Daemon& daemon) {
   if (auto refusal = start_engine(log, daemon)) return refusal;
   log.write(LogLevel::info, "ready" + where(daemon) + " peer=" + daemon.self->peer.endpoint() + " client=" +
                                 daemon.self->client.endpoint() + " resp=" + daemon.self->resp.host + ":" +
-                                std::to_string(daemon.self->resp.port) +
+                                std::to_string(daemon.self->resp.port) + " http=" + daemon.self->http.host +
+                                ":" + std::to_string(daemon.self->http.port) +
                                 " start_ms=" + std::to_string((system_now().monotonic - begin).as_millis()));
   return std::nullopt;
 }
@@ -199,7 +205,7 @@ Stop run(const DaemonOptions& options, Signals& signals, EventLog& log) {
     return {refusal->first,
             "cannot start" + log_field("node", options.node) + log_field("reason", refusal->second)};
   EventLoop loop({*daemon.self, *daemon.engine, *daemon.store, *daemon.transport, *daemon.clients, daemon.io,
-                  *daemon.resp, signals, log});
+                  *daemon.resp, *daemon.http, signals, log});
   const EventLoop::End end = loop.run();
   if (end.fatal) return {ExitCode::fatal, "cannot go on" + where(daemon) + log_field("reason", *end.fatal)};
   daemon.clients->set_linger(kCloseLinger);

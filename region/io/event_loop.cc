@@ -22,10 +22,12 @@ constexpr Duration kWaitMax = Duration::seconds(3600);  // keeps the timespec's 
 }  // namespace
 
 EventLoop::EventLoop(const Parts& parts) : parts_(parts) {
-  watched_.reserve(3 + parts_.transport.poll_fds().size());  // handlers hold references
+  watched_.reserve(4 + parts_.transport.poll_fds().size());  // handlers hold references
   watch(parts_.clients.fd(), &Ready::clients);
   if (parts_.store.event_fd() >= 0) watch(parts_.store.event_fd(), &Ready::store);
   watch(parts_.signals.fd(), &Ready::signals);
+  watch(parts_.http.fd(), &Ready::http);
+  parts_.http.set_figures([this] { return figures(); });
   for (const int fd : parts_.transport.poll_fds()) watch(fd, &Ready::transport);
 }
 
@@ -65,22 +67,24 @@ EventLoop::Ready EventLoop::wait(Instant next) {
     if (left > Duration{}) parts_.io.run_one_for(std::chrono::nanoseconds(std::min(left, kWaitMax).ns));
   }
   parts_.io.poll();
-  const Ready fired = std::exchange(fired_, {false, false, false, false});
+  const Ready fired = std::exchange(fired_, {false, false, false, false, false});
   ready.clients |= fired.clients;
   ready.store |= fired.store;
   ready.signals |= fired.signals;
+  ready.http |= fired.http;
   ready.transport |= fired.transport;
   return ready;
 }
 
 void EventLoop::turn(Now now) {
-  const Ready ready = std::exchange(ready_, {false, false, false, false});
+  const Ready ready = std::exchange(ready_, {false, false, false, false, false});
   if (ready.signals) handle_signals(now);
   if (ready.store) parts_.engine.handle_storage(now);
   if (ready.transport || parts_.transport.next_deadline() <= now.monotonic)
     ready_.transport = take_peers(now);
   if (ready.clients) ready_.clients = take_clients(now);
   take_resp(now);
+  if (ready.http) take_http(now);
   if (deadline_ <= now.monotonic) parts_.engine.handle_tick(now);
   carry_out(now);
 }
@@ -99,8 +103,7 @@ bool EventLoop::take_peers(Now now) {
 bool EventLoop::take_clients(Now now) {
   requests_.clear();
   const bool more = parts_.clients.receive(now.monotonic, kClientFramesMax, requests_);
-  for (auto& accepted : requests_)
-    parts_.engine.handle_request(now, accepted.client, std::move(accepted.request));
+  hand_over(now);
   return more;
 }
 
@@ -108,8 +111,20 @@ void EventLoop::take_resp(Now now) {
   parts_.resp.tick(now.monotonic);
   requests_.clear();
   parts_.resp.take_requests(requests_);
-  for (auto& accepted : requests_)
+  hand_over(now);
+}
+
+void EventLoop::take_http(Now now) {
+  requests_.clear();
+  parts_.http.take_requests(requests_);
+  hand_over(now);
+}
+
+void EventLoop::hand_over(Now now) {
+  for (auto& accepted : requests_) {
+    accepted.request.correlation = http::Meter::mark(accepted.request.op, now.monotonic);
     parts_.engine.handle_request(now, accepted.client, std::move(accepted.request));
+  }
 }
 
 void EventLoop::carry_out(Now now) {
@@ -120,11 +135,21 @@ void EventLoop::carry_out(Now now) {
     ready_.transport = true;  // the cut links' changes
   }
   for (auto& frame : output.frames) parts_.transport.send(now.monotonic, frame.to, std::move(frame.bytes));
+  const Instant answered = output.replies.empty() ? now.monotonic : system_now().monotonic;
   for (auto& reply : output.replies) {
-    if (RespServer::is_own(reply.to))
+    const auto count = [&](http::DoorKind door) {
+      meter_.answered(door, reply.response.correlation, reply.response, answered);
+    };
+    if (RespServer::is_own(reply.to)) {
+      count(http::DoorKind::resp);
       parts_.resp.reply(reply.to, std::move(reply.response));
-    else
+    } else if (HttpServer::is_own(reply.to)) {
+      count(http::DoorKind::http);
+      parts_.http.reply(reply.to, std::move(reply.response));
+    } else {
+      count(http::DoorKind::client);
       parts_.clients.reply(reply.to, std::move(reply.response));
+    }
   }
   parts_.resp.flush(now.monotonic);
   if (parts_.clients.flush(now.monotonic)) ready_.clients = true;
@@ -143,8 +168,26 @@ void EventLoop::handle_signals(Now now) {
                      "stopping node=" + parts_.node.name + " signal=SIG" + sigabbrev_np(number));
     drain_until_ = now.monotonic + kDrain;
     parts_.resp.begin_drain();
+    parts_.http.begin_drain();
     parts_.engine.begin_drain(now);
   }
+}
+
+http::Figures EventLoop::figures() const {
+  http::Figures out;
+  out.counts = meter_.counts();
+  const resp::NodeFigures node = parts_.resp.figures();
+  const ClientStats clients = parts_.clients.stats();
+  const auto door = [&](http::DoorKind kind) -> http::DoorFigures& {
+    return out.doors[static_cast<size_t>(kind)];
+  };
+  door(http::DoorKind::client) = {parts_.clients.clients_known(), 0, clients.busy};
+  door(http::DoorKind::resp) = {node.clients, node.connections, node.refused_connections};
+  door(http::DoorKind::http) = parts_.http.door_figures();
+  out.resident_bytes = node.resident_bytes;
+  out.cpu_seconds = node.cpu_user_seconds + node.cpu_system_seconds;
+  out.uptime_seconds = static_cast<double>(node.uptime_seconds);
+  return out;
 }
 
 bool EventLoop::ended(Now now) const {

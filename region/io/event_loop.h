@@ -2,7 +2,7 @@
 // The protocol loop: one thread that feeds everything that arrives into the engine and carries out what the
 // engine says. It owns nothing of what it drives.
 //
-//        peers (transport)   clients, Redis clients   store (synced, checkpointed)   signals   deadlines
+//   peers (transport)   C++, Redis, HTTP clients     store (synced, checkpointed)   signals   deadlines
 //                 \                 |                       |                     |        /
 //                  +----------------+-------- one turn: handle_*() each ----------+-------+
 //                                               |
@@ -19,7 +19,9 @@
 
 #include "crdt/base/log.h"
 #include "crdt/base/time.h"
+#include "region/http/meter.h"
 #include "region/io/client_server.h"
+#include "region/io/http_server.h"
 #include "region/io/resp_server.h"
 #include "region/io/signals.h"
 #include "region/node/engine.h"
@@ -38,6 +40,7 @@ class EventLoop {
     ClientServer& clients;
     asio::io_context& io;
     RespServer& resp;
+    HttpServer& http;
     Signals& signals;
     EventLog& log;
   };
@@ -55,8 +58,8 @@ class EventLoop {
  private:
   // What the last wait found readable, and what was not taken to its end.
   struct Ready {
-    bool transport = true, clients = true, store = true, signals = true;
-    bool any() const { return transport || clients || store || signals; }
+    bool transport = true, clients = true, store = true, signals = true, http = true;
+    bool any() const { return transport || clients || store || signals || http; }
   };
 
   void watch(int fd, bool Ready::*ready);
@@ -65,6 +68,9 @@ class EventLoop {
   bool take_peers(Now now);
   bool take_clients(Now now);
   void take_resp(Now now);
+  void take_http(Now now);
+  void hand_over(Now now);
+  http::Figures figures() const;
   void carry_out(Now now);
   void handle_signals(Now now);
   bool ended(Now now) const;
@@ -78,9 +84,10 @@ class EventLoop {
 
   Parts parts_;
   std::vector<Watched> watched_;
-  Ready fired_{false, false, false, false};
+  Ready fired_{false, false, false, false, false};
   Ready ready_;  // all at first: descriptors tell of changes only
   Instant deadline_{INT64_MIN};
+  http::Meter meter_;
   std::optional<std::string> fatal_;
   std::optional<Instant> drain_until_;
   std::vector<RegionId> cut_;

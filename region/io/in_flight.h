@@ -18,8 +18,9 @@ class InFlight {
     size_t bytes_max = 128u << 20;
   };
   struct Place {
-    uint32_t client = 0;  // the owner's own number for the connection
-    size_t bytes = 0;     // of the request
+    uint32_t client = 0;       // the owner's own number for the connection
+    size_t bytes = 0;          // of the request
+    uint64_t correlation = 0;  // by which the client knows it
   };
 
   explicit InFlight(const Limits& limits) : limits_(limits) {}

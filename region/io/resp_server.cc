@@ -23,9 +23,6 @@ constexpr Duration kTick = Duration::seconds(1);
 constexpr uint32_t kNumberMax = (1u << 24) - 1;  // three bytes of a name
 constexpr int kBacklog = 512;
 
-// door 1 | connection 3 | its generation 3 | slot 4 | part 4: as long as a string without memory of its own.
-constexpr size_t kNameBytes = 15;
-
 void put(Bytes& out, uint32_t number, int bytes) {
   for (int i = 0; i < bytes; ++i) out.push_back(static_cast<char>(number >> (8 * i)));
 }

@@ -44,18 +44,24 @@ class RespServer {
   void take_requests(std::vector<ClientServer::Accepted>& requests);
   bool has_requests() const { return !requests_.empty(); }
   // Whether a name that the engine answers to is one of this server's.
-  static bool is_own(const node::ClientId& to) { return !to.route.empty() && to.route.front() == kDoor; }
+  static bool is_own(const node::ClientId& to) {
+    return to.route.size() == kNameBytes && to.route.front() == kDoor;
+  }
   void reply(const node::ClientId& to, Response&& response);
   // Writes what is there to be written.
   void flush(Instant now);
   // Once a second: ends connections that do not go on.
   void tick(Instant now);
   Instant next_deadline() const { return next_tick_; }
+  resp::NodeFigures figures() const;
   // Takes no more connections and no more commands.
   void begin_drain();
 
  private:
   static constexpr char kDoor = 'r';
+  // door 1 | connection 3 | its generation 3 | slot 4 | part 4: as long as a string without memory of its
+  // own, and no other door's names are.
+  static constexpr size_t kNameBytes = 15;
   struct Peer;
 
   RespServer(asio::io_context& io, resp::Node&& node, uint64_t seed, const RespLimits& limits, EventLog& log);
@@ -70,7 +76,6 @@ class RespServer {
   void close(Peer& peer);
   bool may_read(const Peer& peer) const;
   void resume_reading();
-  resp::NodeFigures figures() const;
 
   asio::io_context& io_;
   asio::ip::tcp::acceptor acceptor_;

@@ -20,14 +20,15 @@ ROOMS = {
     "wan/core": ["crdt/base", "crdt", "topology"] + STORE,
     "region/node": ["crdt/base", "crdt", "topology", "region/core", "wan/core"] + STORE,
     "region/resp": ["crdt/base", "region/core/request*"],
+    "region/http": ["crdt/base", "region/core/request*"],
     "client": ["crdt/base", "crdt", "topology", "region/core/request*"],
     "wan/io": ["crdt/base", "crdt", "topology", "storage", "region/core", "wan/core", "region/node"],
     "region/io": ["crdt/base", "crdt", "topology", "storage", "region/core", "wan/core", "region/node", "wan/io",
-                  "region/resp"],
+                  "region/resp", "region/http"],
     "tools": ["crdt/base", "crdt", "topology", "storage", "region/core", "wan/core", "region/node", "wan/io",
-              "region/io", "region/resp", "client"],
+              "region/io", "region/resp", "region/http", "client"],
     "tests": ["crdt/base", "crdt", "topology", "storage", "region/core", "wan/core", "region/node", "wan/io",
-              "region/io", "region/resp", "client", "tools"],
+              "region/io", "region/resp", "region/http", "client", "tools"],
 }
 
 # Library header -> files that may include it. Tests and benchmarks may include any.
@@ -39,12 +40,14 @@ LIBRARIES = [
     (r"asio", r"region/io/.*"),
     (r"openssl", r"(wan|region)/io/.*|tools/.*"),
     (r"CLI/", r"(region/io|tools)/.*"),
-    (r"nlohmann", r"(region/node|region/io|region/resp|client|tools)/.*"),
+    (r"nlohmann", r"(region/node|region/io|region/resp|region/http|client|tools)/.*"),
+    (r"httplib", r"region/io/http_protocol\.cc"),
+    (r"prometheus", r"region/http/metrics\.cc"),
     (r"catch2|rapidcheck|msgpack", r"(?!)"),
 ]
 
 # Protocol logic owns no thread, socket, file, clock or dice.
-PURE_ROOMS = ("crdt/base", "crdt", "region/core", "wan/core", "region/node", "region/resp")
+PURE_ROOMS = ("crdt/base", "crdt", "region/core", "wan/core", "region/node", "region/resp", "region/http")
 IMPURE = re.compile(r"^(thread|mutex|shared_mutex|condition_variable|future|semaphore|barrier|latch|chrono|ctime|"
                     r"random|iostream|fstream|filesystem|csignal|time\.h|unistd\.h|fcntl\.h|poll\.h|pthread\.h|"
                     r"sys/.*|netinet/.*|arpa/.*)$")

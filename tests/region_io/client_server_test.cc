@@ -9,6 +9,8 @@
 #include <catch2/catch.hpp>
 #include <functional>
 
+#include "region/io/http_server.h"
+#include "region/io/resp_server.h"
 #include "tests/region_io/test_client.h"
 #include "tests/wan/transport_rig.h"
 
@@ -148,6 +150,30 @@ TEST_CASE(
   server.answer_all();
   greedy.send({request(9)});
   REQUIRE(server.eventually({&greedy}, [&] { return server.requests.size() == 1; }));
+}
+
+TEST_CASE("client port: many requests in flight, none has a name of another port's", "[region]") {
+  Server server;
+  TestClient client(server.node().client);
+  std::vector<Request> many;
+  for (uint64_t i = 1; i <= 300; ++i) many.push_back(request(i));
+  client.send(many);
+  REQUIRE(server.eventually({}, [&] { return server.requests.size() == 300; }));
+  for (const auto& accepted : server.requests) {
+    CHECK_FALSE(RespServer::is_own(accepted.client));
+    CHECK_FALSE(HttpServer::is_own(accepted.client));
+  }
+}
+
+TEST_CASE("client port: an answer, has the correlation of its request whatever the engine says", "[region]") {
+  Server server;
+  TestClient client(server.node().client);
+  client.send({request(7)});
+  REQUIRE(server.eventually({}, [&] { return server.requests.size() == 1; }));
+  server.requests[0].request.correlation = 99;
+  server.answer_all();
+  REQUIRE(server.eventually({&client}, [&] { return client.responses.size() == 1; }));
+  CHECK(client.responses[0].correlation == 7);
 }
 
 TEST_CASE("client port: more in flight than the node takes, in number or bytes, busy for all", "[region]") {

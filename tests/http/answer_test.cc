@@ -1,0 +1,187 @@
+#include <catch2/catch.hpp>
+#include <deque>
+#include <nlohmann/json.hpp>
+
+#include "region/http/call.h"
+#include "region/http/encoding.h"
+
+namespace atolldb::http {
+namespace {
+
+using nlohmann::json;
+using region::Condition;
+using region::Op;
+using region::Outcome;
+using region::Request;
+using region::Response;
+
+// A node that answers what it was given, and remembers what it was asked.
+struct Node {
+  std::deque<Response> responses;
+  std::vector<Request> asked;
+
+  Answer call(const Call& call) {
+    return answer(call, {[this](Request&& request) {
+                           asked.push_back(std::move(request));
+                           Response response;
+                           if (responses.empty()) return response;
+                           response = std::move(responses.front());
+                           responses.pop_front();
+                           return response;
+                         },
+                         [] { return std::string("metrics"); }});
+  }
+  Answer call(const char* method, const char* target, Bytes body = {}) {
+    Call one;
+    one.method = method;
+    one.target = target;
+    one.body = std::move(body);
+    return call(one);
+  }
+};
+
+Response done(Bytes value = {}, int64_t number = 0) {
+  Response out;
+  out.found = true;
+  out.value = std::move(value);
+  out.number = number;
+  return out;
+}
+
+Response failed(Outcome outcome, Errc code) {
+  Response out;
+  out.outcome = outcome;
+  out.code = code;
+  out.message = "a sentence";
+  return out;
+}
+
+std::string header(const Answer& answer, const std::string& name) {
+  for (const auto& [found, value] : answer.headers)
+    if (found == name) return value;
+  return "";
+}
+
+TEST_CASE("http answer: what was not done, has the status of its code") {
+  const std::pair<Errc, int> kRejected[] = {
+      {Errc::invalid, 400},   {Errc::corrupt, 400},   {Errc::version, 400}, {Errc::wrong_type, 409},
+      {Errc::overflow, 409},  {Errc::too_large, 413}, {Errc::refused, 421}, {Errc::io, 500},
+      {Errc::not_found, 404}, {Errc::full, 503},      {Errc::busy, 503},    {Errc::unavailable, 503},
+      {Errc::behind, 503},    {Errc::timeout, 503}};
+  for (const auto& [code, status] : kRejected) {
+    Node node;
+    node.responses = {failed(Outcome::rejected, code), failed(Outcome::unknown, code)};
+    const Answer rejected = node.call("PUT", "/v1/kv/k", "v"), unknown = node.call("PUT", "/v1/kv/k", "v");
+    CHECK(rejected.status == status);
+    CHECK(header(rejected, "Retry-After") == (status == 503 ? "1" : ""));
+    CHECK(json::parse(rejected.body)["error"] == "a sentence");
+    CHECK(unknown.status == 504);
+    CHECK(json::parse(unknown.body)["code"] == json::parse(rejected.body)["code"]);
+    CHECK(unknown.body.find("may have happened") != Bytes::npos);
+  }
+}
+
+TEST_CASE("http answer: key, quorum and deadline, reach the node") {
+  Node node;
+  node.call("GET", "/v1/kv/a%2Fb?r=2&w=3&local=true&deadline_ms=70");
+  REQUIRE(node.asked.size() == 1);
+  const Request& request = node.asked[0];
+  CHECK(request.op == Op::get);
+  CHECK(request.key == "a/b");
+  CHECK((request.r == 2 && request.w == 3 && request.local && request.deadline_ms == 70));
+}
+
+TEST_CASE("http answer: a value with siblings, comes with a context that is older than it") {
+  Node node;
+  Response shown = done("old"), siblings = done("context"), later = done("new");
+  shown.hidden = later.hidden = 1;
+  node.responses = {shown, siblings, later};
+  const Answer out = node.call("GET", "/v1/kv/k");
+  CHECK(out.body == "new");
+  CHECK(header(out, "Atoll-Context") == base64("context"));
+  CHECK(header(out, "Atoll-Siblings") == "1");
+  REQUIRE(node.asked.size() == 3);
+  CHECK((node.asked[0].op == Op::get && node.asked[1].op == Op::siblings && node.asked[2].op == Op::get));
+}
+
+TEST_CASE("http answer: a context for which a header has no room, is told in the body alone") {
+  Node node;
+  Response siblings = done(Bytes(7000, 'c'));
+  siblings.values = {"=one", "+5", "?set"};
+  node.responses = {siblings};
+  const Answer out = node.call("GET", "/v1/kv/k?siblings=true");
+  CHECK(header(out, "Atoll-Context").empty());
+  const json said = json::parse(out.body);
+  CHECK(said["context"] == base64(Bytes(7000, 'c')));
+  CHECK((said["values"] == json{"one"} && said["added"] == "5" && said["behind"] == json{"set"}));
+}
+
+TEST_CASE("http answer: a set with a context or a condition, asks for exactly that") {
+  Node node;
+  Call call;
+  call.method = "PUT";
+  call.target = "/v1/kv/k";
+  call.body = "v";
+  call.context = base64("seen");
+  CHECK(node.call(call).status == 204);
+  CHECK((node.asked[0].op == Op::set_context && node.asked[0].args == std::vector<Bytes>{"seen"}));
+  call.context.reset();
+  call.if_none_match = "*";
+  node.responses = {done({}, 0), done({}, 1)};
+  CHECK(node.call(call).status == 412);
+  CHECK(node.call(call).status == 204);
+  CHECK(node.asked[1].condition == Condition::absent);
+  call.context = base64("seen");
+  CHECK(node.call(call).status == 400);
+  CHECK(node.asked.size() == 3);
+}
+
+TEST_CASE("http answer: calls that make no sense, ask the node nothing") {
+  Node node;
+  for (const char* target : {"/v1/kv", "/v1/kv/", "/", "/v1/set/a/b/c", "/v1/nothing/a"})
+    CHECK(node.call("GET", target).status == 404);
+  for (const char* target :
+       {"/v1/kv/%z", "/v1/kv/a?r=300", "/v1/kv/a?local=1", "/v1/kv/a?other=1", "/healthz?r=1"})
+    CHECK(node.call("GET", target).status == 400);
+  const Answer other = node.call("PATCH", "/v1/kv/a");
+  CHECK(other.status == 405);
+  CHECK(header(other, "Allow") == "GET, PUT, POST, DELETE");
+  for (const char* body : {"", "{}", "[]", "[1]", "[", R"([{"base64":"?"}])"})
+    CHECK(node.call("POST", "/v1/set/a", body).status == 400);
+  for (const char* body : {"5", "{}", R"({"amount":1.5})", R"({"amount":9223372036854775808})"})
+    CHECK(node.call("POST", "/v1/counter/a", body).status == 400);
+  Call session;
+  session.method = "GET";
+  session.target = "/v1/kv/a";
+  session.session = "token";
+  CHECK(node.call(session).status == 501);
+  CHECK(node.asked.empty());
+}
+
+TEST_CASE("http answer: a stale read, says so") {
+  Node node;
+  Response stale = done("v");
+  stale.stale = true;
+  node.responses = {stale, done("v")};
+  CHECK(header(node.call("GET", "/v1/kv/k?local=true"), "Atoll-Stale") == "true");
+  CHECK(header(node.call("GET", "/v1/kv/k"), "Atoll-Stale").empty());
+}
+
+TEST_CASE("http answer: readiness, is what the status says") {
+  const std::pair<const char*, int> kCases[] = {{R"({"ready":true,"leaving":false})", 200},
+                                                {R"({"ready":false,"standing":"lost"})", 503},
+                                                {R"({"ready":true,"leaving":true})", 503},
+                                                {"nonsense", 503}};
+  for (const auto& [status, expected] : kCases) {
+    Node node;
+    node.responses = {done(status)};
+    CHECK(node.call("GET", "/readyz").status == expected);
+  }
+  Node node;
+  CHECK(node.call("GET", "/healthz").status == 200);
+  CHECK(node.call("GET", "/metrics").body == "metrics");
+  CHECK(node.asked.empty());
+}
+
+}  // namespace
+}  // namespace atolldb::http
