@@ -213,8 +213,10 @@ std::vector<Load> draw_loads(const Scenario& scenario, Prng& dice) {
 
 void draw_operations(const Scenario& scenario, Plan& plan, Prng& dice) {
   const std::vector<Load> loads = draw_loads(scenario, dice);
-  // Large values go to disks that keep up with them: G2 speaks of no other.
-  if (std::any_of(loads.begin(), loads.end(), [](const Load& l) { return l.value_bytes.most > 1'000; })) {
+  // Large values go to disks that keep up with them: G2 speaks of no other. A scenario knows what it asks
+  // for.
+  if (scenario.loads.empty() &&
+      std::any_of(loads.begin(), loads.end(), [](const Load& l) { return l.value_bytes.most > 1'000; })) {
     plan.world.sync_time = std::min(plan.world.sync_time, Duration::millis(2));
     plan.world.disk.log_bytes_max = std::max<uint64_t>(plan.world.disk.log_bytes_max, 1u << 20);
   }
