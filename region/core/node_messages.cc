@@ -11,6 +11,9 @@ namespace {
 constexpr size_t kLateBytes = 512u << 10;   // of one message
 constexpr size_t kLateBytesMax = 4u << 20;  // for one Prepare
 constexpr uint64_t kEpochNumberMax = uint64_t{1} << 60;
+
+// A coordinator that others have gone past is told so, by who fenced it or by who asks for another.
+bool hears_of_higher_epochs() { return !canary(Canary::fenced_goes_on); }
 }  // namespace
 
 // What replicas say to each other counts from no one else; nor does an epoch that no counting could have
@@ -77,7 +80,7 @@ void Node::on(const Ack& m) {
 
 void Node::on(const Fenced& m) {
   Partition* partition = partition_of_sender(m.partition, m.promised);
-  if (partition == nullptr || canary(Canary::fenced_goes_on)) return;
+  if (partition == nullptr || !hears_of_higher_epochs()) return;
   partition->heard = std::max(partition->heard, m.promised);
   if (m.promised > partition->promised && state_.store.has_room()) partition->promise(m.promised);
   coordinator(m.partition);
@@ -270,8 +273,7 @@ void Node::on(const Handover& m) {
   if (partition == nullptr || state_.leaving || state_.standing != Standing::vote) return;
   // One that serves here under a lower epoch has been passed over, and nobody else would ever tell it so.
   const Coordinator* present = coordinator(m.partition);
-  const bool passed_over =
-      present != nullptr && present->epoch() < m.epoch && !canary(Canary::fenced_goes_on);
+  const bool passed_over = present != nullptr && present->epoch() < m.epoch && hears_of_higher_epochs();
   if (partition->highest() > m.epoch || (present != nullptr && !passed_over) || !state_.store.has_room())
     return;
   if (partition->promised < m.epoch) partition->promise(m.epoch);  // the new one goes above it
