@@ -163,6 +163,7 @@ std::string status_json(region::Node& node, const wan::Streams& streams, const s
               {"syncs", usage.syncs},
               {"checkpoints", usage.checkpoints},
               {"has_room", state.store.has_room()},
+              {"disk_full", state.store.disk_full()},
               {"exchanging", !node.exchanges().idle()},
               {"peers", peers},
               {"regions", regions}}

@@ -97,13 +97,13 @@ class DiskFull(ClusterTest):
                 with cluster.load("us", small, beside, large, placed=True) as load:
                     load.wait_rejected(1, large)
                     disk.fill()
-                    wait_until("eu-1 is full", lambda: not cluster.status("eu-1")["has_room"])
+                    wait_until("eu-1 is full", lambda: cluster.status("eu-1")["disk_full"])
                     load.end(large)
                     load.wait(200)
                     for key in keys:
                         self.assertEqual(cluster.atoll("get", "--node", "eu-1", "--local", key), key)
                         self.assertEqual(cluster.atoll("get", "--node", "eu-1", key), key)
-                    self.assertFalse(cluster.status("eu-1")["has_room"])
+                    self.assertTrue(cluster.status("eu-1")["disk_full"])
                     disk.make_room()
                     wait_until("eu-1 has room", lambda: cluster.status("eu-1")["has_room"])
                     load.wait_placed()
@@ -127,7 +127,7 @@ class DiskFull(ClusterTest):
                 for disk in disks:
                     disk.fill()
                 for node in cluster.names("eu"):
-                    wait_until(node + " is full", lambda: not cluster.status(node)["has_room"])
+                    wait_until(node + " is full", lambda: cluster.status(node)["disk_full"])
                 load.end(large)
                 load.wait_rejected(8, small)
                 load.wait(200, "us")
