@@ -30,7 +30,7 @@ class Connection {
   redisReply* call(int type, const char* format, Words... words) {
     return check(type, format, static_cast<redisReply*>(redisCommand(context_, format, words...)));
   }
-  void send(const char* command) { redisAppendCommand(context_, command); }
+  void send(const char* format, int number) { redisAppendCommand(context_, format, number); }
   redisReply* read(int type) {
     void* reply = nullptr;
     expect(redisGetReply(context_, &reply) == REDIS_OK, "an answer to every command");
@@ -48,13 +48,14 @@ class Connection {
   redisContext* context_;
 };
 
-void use(Connection& connection) {
-  freeReplyObject(connection.call(REDIS_REPLY_INTEGER, "DEL hi:counter hi:list"));
+// A counter for each port: another region's increments may still be on their way.
+void use(Connection& connection, int port) {
+  freeReplyObject(connection.call(REDIS_REPLY_INTEGER, "DEL hi:counter:%d", port));
   freeReplyObject(connection.call(REDIS_REPLY_STATUS, "SET hi:%b %b", "a\0b", size_t{3}, "c\0d", size_t{3}));
   redisReply* value = connection.call(REDIS_REPLY_STRING, "GET hi:%b", "a\0b", size_t{3});
   expect(value->len == 3 && std::memcmp(value->str, "c\0d", 3) == 0, "the value that was set");
   freeReplyObject(value);
-  for (int i = 0; i < kCommands; ++i) connection.send("INCR hi:counter");
+  for (int i = 0; i < kCommands; ++i) connection.send("INCR hi:counter:%d", port);
   for (int i = 1; i <= kCommands; ++i) {
     redisReply* sum = connection.read(REDIS_REPLY_INTEGER);
     expect(sum->integer == i, "the sums in order");
@@ -68,8 +69,9 @@ void use(Connection& connection) {
 
 int main(int argc, char** argv) {
   if (argc != 2) return 2;
-  Connection connection(std::atoi(argv[1]));
-  use(connection);
+  const int port = std::atoi(argv[1]);
+  Connection connection(port);
+  use(connection, port);
   std::puts("hiredis: ok");
   return 0;
 }
