@@ -5,40 +5,6 @@ namespace atolldb::http {
 using region::Op;
 using region::Outcome;
 
-const char* name_of(Errc code) {
-  switch (code) {
-    case Errc::invalid:
-      return "invalid";
-    case Errc::wrong_type:
-      return "wrong_type";
-    case Errc::overflow:
-      return "overflow";
-    case Errc::too_large:
-      return "too_large";
-    case Errc::corrupt:
-      return "corrupt";
-    case Errc::version:
-      return "version";
-    case Errc::full:
-      return "full";
-    case Errc::io:
-      return "io";
-    case Errc::not_found:
-      return "not_found";
-    case Errc::busy:
-      return "busy";
-    case Errc::unavailable:
-      return "unavailable";
-    case Errc::behind:
-      return "behind";
-    case Errc::timeout:
-      return "timeout";
-    case Errc::refused:
-      return "refused";
-  }
-  return "other";
-}
-
 const char* name_of(Outcome outcome) {
   switch (outcome) {
     case Outcome::done:

@@ -1,12 +1,11 @@
 #pragma once
 // What codes and operations are called in answers and metrics. The names are an interface.
 
-#include "crdt/base/result.h"
+#include "crdt/base/errc_name.h"
 #include "region/core/request.h"
 
 namespace atolldb::http {
 
-const char* name_of(Errc code);
 const char* name_of(region::Outcome outcome);
 const char* name_of(region::Op op);
 

@@ -95,8 +95,8 @@ void hello(Call& call) {
 
 std::string description(const Session& session) {
   return "id=" + std::to_string(session.id) + " addr=" + session.peer + " name=" + session.name +
-         " db=0 resp=" + std::to_string(static_cast<int>(session.protocol)) + " lib-name=" + session.library +
-         " lib-ver=" + session.library_version;
+         " db=0 resp=" + std::to_string(static_cast<int>(session.protocol)) +
+         " lib-name=" + session.lib_name + " lib-ver=" + session.lib_version;
 }
 
 void set_info(Call& call) {
@@ -104,7 +104,7 @@ void set_info(Call& call) {
   if (!library && !equals(call.words[2], "lib-ver"))
     return call.reply.error("ERR Unrecognized option '" + std::string(call.words[2]) + "'");
   if (!good_name(call.words[3])) return call.reply.error(kBadName);
-  (library ? call.session.library : call.session.library_version) = call.words[3];
+  (library ? call.session.lib_name : call.session.lib_version) = call.words[3];
   call.reply.ok();
 }
 

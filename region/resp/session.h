@@ -13,7 +13,7 @@ namespace atolldb::resp {
 struct Session {
   uint64_t id = 0;
   std::string peer;  // address:port
-  std::string name, library, library_version;
+  std::string name, lib_name, lib_version;
   Protocol protocol = Protocol::resp2;
   uint8_t r = 0, w = 0;  // 0: the topology's
   bool closing = false;  // once what is written has left

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "client/client.h"
-#include "crdt/base/result.h"
+#include "crdt/base/errc_name.h"
 #include "region/core/request.h"
 #include "tools/atoll/command.h"
 #include "topology/topology.h"
@@ -41,7 +41,6 @@ std::vector<region::Response> ask_nodes(client::Client& client, const std::vecto
                                         const region::Request& request, uint32_t deadline_ms);
 
 const char* name_of(region::Outcome outcome);
-const char* name_of(Errc code);
 
 // To stderr: "atoll COMMAND: SUBJECT: what happened"; returns the exit status that goes with it.
 int report(const std::string& command, const Error& error);
