@@ -211,10 +211,19 @@ std::optional<NodeNumber> Node::first_fit(const Partition& partition) const {
 bool Node::preferred(const Partition& partition) const {
   if (first_fit(partition) != state_.self) return false;
   // Whoever serves is left to finish and hands over itself.
-  const Epoch& epoch = partition.highest();
-  const NodeNumber present = epoch.node;
-  if (epoch.number == 0 || present == state_.self || !fit(present)) return true;
-  return state_.peers.find(present)->start != epoch.start;  // another process by now
+  return partition.highest().number == 0 || partition.highest().node == state_.self ||
+         !holds(partition.highest());
+}
+
+// Whether another node may still serve under the epoch, as far as this one knows. A process that has just
+// begun has not heard of everybody yet: it takes nobody for dead before it could have.
+bool Node::holds(const Epoch& epoch) const {
+  if (epoch.node == state_.self) return false;
+  const Peer* peer = state_.peers.find(epoch.node);
+  const bool begun =
+      state_.joined_at.ns == INT64_MIN || state_.now.monotonic - state_.joined_at <= Peers::kSuspectAfter;
+  if (begun && !peer->heard_of()) return true;
+  return fit(epoch.node) && peer->start == epoch.start;
 }
 
 // The first fit replica leaves a partition to the holder of the epoch that it has promised. Who has promised
@@ -223,9 +232,7 @@ void Node::report_vacant(const Partition& partition) {
   const Epoch& epoch = partition.highest();
   const auto to = first_fit(partition);
   if (epoch.number == 0 || !to || *to == state_.self) return;
-  const bool served =
-      epoch.node != state_.self && fit(epoch.node) && state_.peers.find(epoch.node)->start == epoch.start;
-  if (!served) state_.out.send(*to, Handover{partition.id, epoch});
+  if (!holds(epoch)) state_.out.send(*to, Handover{partition.id, epoch});
 }
 
 std::optional<NodeNumber> Node::more_preferred(const Partition& partition) const {

@@ -115,6 +115,7 @@ class Node final : private MessageHandler {
   void take_over(Partition& partition);
   void depose(PartitionId id);
   bool fit(NodeNumber node) const;
+  bool holds(const Epoch& epoch) const;
   bool has_room(NodeNumber node) const;
   void look_for_room();
   void ask_again();

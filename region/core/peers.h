@@ -32,6 +32,8 @@ struct Peer {
   // Of a process that has joined: its random, and when it was last heard. A second one is refused.
   std::optional<std::pair<uint32_t, Instant>> twin;
   int64_t wall_offset_ms = 0;  // its wall clock less our monotonic one, when it was last heard
+
+  bool heard_of() const { return heard.ns > INT64_MIN / 2; }  // by this process
 };
 
 class Peers {
