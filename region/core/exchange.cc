@@ -393,7 +393,8 @@ bool Exchanges::fill_entries(Partition& partition, const Serving& serving, Chunk
 
 void Exchanges::tick() {
   const Instant now = node_.now.monotonic;
-  for (const PartitionId partition : std::set<PartitionId>(applying_)) apply_some(partition);
+  if (!node_.joining)  // a log that is being judged stays as it is
+    for (const PartitionId partition : std::set<PartitionId>(applying_)) apply_some(partition);
   for (auto at = pulls_.begin(); at != pulls_.end();) {
     auto& [partition, running] = *at;
     if (applying_.contains(partition)) {

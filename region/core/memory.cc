@@ -6,9 +6,11 @@
 
 namespace atolldb::region {
 
-void Memory::begin(uint32_t disk_start, storage::LogPosition disk_position, bool lost) {
+void Memory::begin(uint32_t disk_start, storage::LogPosition disk_position, bool lost,
+                   storage::Batch&& on_joining) {
   disk_start_ = disk_start;
   disk_position_ = disk_position;
+  on_joining_ = std::move(on_joining);
   lost_ = lost;
   node_.start = disk_start + 1;
   node_.random = static_cast<uint32_t>(node_.prng.next() >> 32) | 1;
@@ -94,14 +96,16 @@ void Memory::try_join() {
   // regions know the starts that have been.
   if (canary(Canary::start_waits_for_regions) && !regions_answered()) return;
   if (disk_start_ == 0 && !regions_answered() && age < kRegionsWithin) return;
-  join();
+  join(std::exchange(on_joining_, {}));
 }
 
+// The standing comes first: a power cut may keep the beginning of a batch, and what is behind it would make a
+// disk without memory look like the latest.
 void Memory::join(storage::Batch&& batch) {
   joined_ = true;
-  batch.records.push_back(to_bytes(StartRecord{node_.start, node_.random}));
   const Standing standing = lost_ ? Standing::lost : Standing::vote;
-  batch.records.push_back(to_bytes(StandingRecord{static_cast<uint8_t>(standing)}));
+  batch.records.insert(batch.records.begin(), to_bytes(StandingRecord{static_cast<uint8_t>(standing)}));
+  batch.records.push_back(to_bytes(StartRecord{node_.start, node_.random}));
   node_.commit(std::move(batch));
   node_.logged_start = node_.start;
   node_.logged_standing = standing;

@@ -26,8 +26,9 @@ class Memory {
   Memory(NodeState& node, Exchanges& exchanges, Partitions partitions)
       : node_(node), exchanges_(exchanges), partitions_(std::move(partitions)) {}
 
-  // What the disk says of the process before this one.
-  void begin(uint32_t disk_start, storage::LogPosition disk_position, bool lost);
+  // What the disk says of the process before this one. Until it has been judged the log stays as it is, also
+  // where this process ends before; `on_joining` goes into the log with the start.
+  void begin(uint32_t disk_start, storage::LogPosition disk_position, bool lost, storage::Batch&& on_joining);
   void on_hello(NodeNumber from, const Hello& hello);
   void on_position(NodeNumber from, const Position& position);
   // A complete exchange that regains memory has ended.
@@ -48,7 +49,7 @@ class Memory {
  private:
   void ask();
   void try_join();
-  void join(storage::Batch&& batch = {});
+  void join(storage::Batch&& batch);
   void regain();
   size_t needed(const Partition& partition) const;
   bool regained(const Partition& partition) const;
@@ -63,6 +64,7 @@ class Memory {
   Partitions partitions_;
   uint32_t disk_start_ = 0;
   storage::LogPosition disk_position_;
+  storage::Batch on_joining_;
   bool lost_ = false;
   bool joined_ = false;  // the start has been logged
   bool regaining_done_ = false;

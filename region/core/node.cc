@@ -142,7 +142,8 @@ bool Node::hear(Now now, const FrameHeader& header) {
     return false;
   }
   for (const auto& [node, start] : header.forgot) {
-    if (node == state_.self || !state_.store.has_room() || !state_.peers.note_forgot(node, start)) continue;
+    if (node == state_.self || state_.joining || !state_.store.has_room()) continue;  // every frame says it
+    if (!state_.peers.note_forgot(node, start)) continue;
     storage::Batch batch;
     batch.records.push_back(to_bytes(ForgotRecord{node, start}));
     state_.commit(std::move(batch));
@@ -482,7 +483,7 @@ void Node::forget_ids(storage::Batch& batch) {
 
 // Beyond a million, the partition that has the most forgets its oldest, faster than new ones can come.
 void Node::forget_surplus_ids() {
-  if (state_.ids <= RequestIds::kCountMax || !state_.store.has_room()) return;
+  if (state_.ids <= RequestIds::kCountMax || state_.joining || !state_.store.has_room()) return;
   const auto most =
       std::max_element(partitions_.begin(), partitions_.end(),
                        [](const auto& a, const auto& b) { return a.second->ids < b.second->ids; });
@@ -495,7 +496,7 @@ void Node::forget_surplus_ids() {
 // How far others have said that their logs were synced: a disk that comes back older than that is found out
 // (rule 15). Replicas of this region are the witnesses, those of others stand in where they are lost too.
 void Node::log_positions(bool all) {
-  if (!state_.store.has_room()) return;
+  if (state_.joining || !state_.store.has_room()) return;
   storage::Batch batch;
   const auto far_due = [this](const Peer& peer) {
     return seconds_ % kFarPositionsSeconds == 0 || state_.topology.region(peer.region).n == 1;
@@ -514,7 +515,7 @@ void Node::tick_second() {
   next_second_ = state_.now.monotonic + kSecond;
   storage::Batch batch;
   ++seconds_;
-  if (state_.store.has_room()) {
+  if (!state_.joining && state_.store.has_room()) {
     forget_ids(batch);
     if (!batch.empty()) state_.commit(std::move(batch));
   }

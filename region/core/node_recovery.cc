@@ -67,19 +67,22 @@ Status Node::recover(Now now) {
       });
   if (!recovered) return failed ? recovered : failed;  // why the replay stopped it, where it did
   if (!restore_once()) return failed;
-  storage::Batch abandoned;
+  storage::Batch dropped;
   for (auto& [id, partition] : partitions_) {
-    exchanges_.recovered(*partition, abandoned);
+    exchanges_.recovered(*partition, dropped);
     partition->recount();
     state_.hlc.restore(std::max(state_.hlc.highest(), partition->stamp));
   }
   state_.durable = state_.told_end = state_.store.log_end();
-  state_.logged_start = disk_start_;
-  state_.logged_standing = disk_standing_;
   // What replay found damaged begins again once this start has joined (check_news).
-  memory_.begin(disk_start_, state_.store.log_end(),
-                disk_standing_ == Standing::lost || state_.store.log_damaged() || !state_.damaged.empty());
-  if (!abandoned.empty()) state_.commit(std::move(abandoned));  // behind what the disk is judged by
+  const bool lost = disk_standing_ == Standing::lost || state_.store.log_damaged() || !state_.damaged.empty();
+  state_.logged_start = disk_start_;
+  state_.logged_standing = lost ? Standing::lost : disk_standing_;  // a checkpoint covers up damage
+  // The disk is judged by where its log ends: until that is done, nothing more is written to it.
+  storage::Batch on_joining;
+  on_joining.records = std::exchange(dropped.records, {});
+  memory_.begin(disk_start_, state_.store.log_end(), lost, std::move(on_joining));
+  if (!dropped.empty()) state_.commit(std::move(dropped));
   return ok();
 }
 

@@ -1,0 +1,148 @@
+// Whether a disk is its node's latest, where processes end while that is being found out.
+
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include "tests/region/world.h"
+
+using namespace atolldb;
+using atolldb::testing::World;
+using atolldb::testing::WorldOptions;
+using region::Outcome;
+
+namespace {
+constexpr Duration kTooShortToJoin = Duration::millis(180);
+
+WorldOptions one_region() {
+  WorldOptions options;
+  options.regions = 1;
+  return options;
+}
+void start(World& world) {
+  world.start_all();
+  REQUIRE(world.run_until([&] { return world.serving(); }));
+}
+Bytes key(int i) { return "k" + std::to_string(i); }
+void write(World& world, int from, int to, size_t bytes) {
+  for (int i = from; i < to; ++i)
+    world.send(world.node(0, i % 3), [&] {
+      region::Request set;
+      set.op = region::Op::set;
+      set.key = key(i);
+      set.value = Bytes(bytes, 'v');
+      return set;
+    }());
+}
+std::string standing(World& world, NodeNumber node) {
+  return nlohmann::json::parse(world.report(node, region::Op::status))["standing"];
+}
+bool told(World& world, const std::string& phrase) {
+  for (const auto& line : world.lines())
+    if (line.find(phrase) != std::string::npos) return true;
+  return false;
+}
+// It answers that there is nothing. Where it cannot know, it does not answer.
+bool denies(World& world, NodeNumber node, const Bytes& key) {
+  region::Request read;
+  read.op = region::Op::get;
+  read.key = key;
+  read.local = true;
+  const auto response = world.call(node, read);
+  return response.outcome == Outcome::done && !response.found;
+}
+}  // namespace
+
+// What a process hears before it has joined must not make the log as long as it once was.
+TEST_CASE("disks: an older copy, and processes that end before they have joined, noticed all the same",
+          "[region]") {
+  World world(one_region());
+  start(world);
+  const NodeNumber victim = world.node(0, 1);
+  write(world, 0, 30, 100);
+  world.run_for(Duration::seconds(1));
+  const storage::VirtualDisk older = world.disk(victim);
+  write(world, 30, 33, 20);
+  world.run_for(Duration::seconds(1));
+  world.kill(victim);
+  world.disk(victim) = older;
+  for (int i = 0; i < 20; ++i) {
+    world.start(victim);
+    write(world, 100 + 3 * i, 103 + 3 * i, 20);  // others have news to tell
+    world.run_for(kTooShortToJoin);
+    REQUIRE(standing(world, victim) == "joining");
+    world.kill(victim, false);
+  }
+  world.start(victim);
+  REQUIRE(world.run_until([&] { return standing(world, victim) != "joining"; }));
+  CHECK(standing(world, victim) == "lost");
+  REQUIRE(world.run_until([&] { return world.serving() && world.converged(); }));
+}
+
+// The store knows of damage until a checkpoint covers the place.
+TEST_CASE("disks: damage in the log, a checkpoint and an end before the node has joined, lost all the same",
+          "[region]") {
+  WorldOptions options = one_region();
+  options.memtable_bytes = 32u << 10;
+  World world(options);
+  start(world);
+  const NodeNumber victim = world.node(0, 1);
+  world.sync_us = 50'000;  // of a checkpoint, too: much is written before the first is done
+  write(world, 0, 350, 50);
+  world.run_for(Duration::millis(140));
+  world.sync_us = 150;
+  world.kill(victim, false);
+  const storage::LogPosition checkpoint = world.disk(victim).checkpoint();
+  bool damaged = false;
+  for (uint64_t at = checkpoint.value + (24u << 10); !damaged && at < checkpoint.value + (40u << 10); at += 8)
+    damaged = world.disk(victim).damage_record({at});
+  REQUIRE(damaged);
+  world.start(victim);
+  world.run_for(kTooShortToJoin);
+  REQUIRE(standing(world, victim) == "joining");
+  REQUIRE(world.disk(victim).checkpoint() > checkpoint);
+  world.kill(victim);
+  world.start(victim);
+  REQUIRE(world.run_until([&] { return standing(world, victim) != "joining"; }));
+  CHECK(standing(world, victim) == "lost");
+  REQUIRE(world.run_until([&] { return world.serving() && world.converged(); }));
+}
+
+// What is logged then is several records, of which a power cut may keep the first ones.
+TEST_CASE("disks: the power fails as a damaged row is met, whoever votes afterwards has everything",
+          "[region]") {
+  uint32_t voted = 0, lost = 0;
+  for (uint64_t seed = 1; seed <= 150; ++seed) {
+    WorldOptions options = one_region();
+    options.partitions = 1;
+    options.memtable_bytes = 16u << 10;
+    options.seed = seed;
+    World world(options);
+    start(world);
+    const NodeNumber victim = world.node(0, 1);
+    int written = 0;
+    for (; world.disk(victim).row_keys().size() < 20; ++written)
+      REQUIRE(world.set(world.node(0, 0), key(written % 40), Bytes(200 + seed * 4, 'v')).outcome ==
+              Outcome::done);
+    world.run_for(Duration::seconds(1));
+    REQUIRE(world.disk(victim).damage_row(world.disk(victim).row_keys().at(3)));
+    world.sync_us = 1'000'000;
+    region::Request scan;
+    scan.op = region::Op::scan;
+    world.send(victim, scan);
+    world.run_for(Duration::millis(150));
+    REQUIRE(told(world, "a damaged row was found"));
+    world.sync_us = 150;
+    world.kill(victim);
+    world.start(victim);
+    REQUIRE(world.run_until([&] { return standing(world, victim) != "joining"; }));
+    INFO("seed " << seed);
+    if (standing(world, victim) == "lost") {
+      ++lost;
+      continue;
+    }
+    ++voted;
+    for (int i = 0; i < std::min(written, 40); ++i) REQUIRE_FALSE(denies(world, victim, key(i)));
+  }
+  CHECK(voted > 10);
+  CHECK(lost > 10);
+}
