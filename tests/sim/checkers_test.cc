@@ -72,6 +72,29 @@ TEST_CASE("claim: an increment that ran again after its first commit was lost, t
   }
 }
 
+TEST_CASE("claim: two add an element at the same time and one is answered, its answer says which", "[sim]") {
+  Story story;
+  const topology::Topology topology = make_topology(WorldOptions{});
+  const auto first = story.sadd(0, "h", "x"), second = story.sadd(0, "h", "x");
+  story.srem(0, "h", "x");
+  const auto third = story.sadd(0, "h", "x");
+  story.deliver_all();
+  story.sync_all();
+  Operation& o = story.operation(Op::sadd, 0, "h", 0, 5);
+  o.elements = {"x"};
+  o.by = topology.nodes[0].number;
+  o.number = 0;  // it was there
+  CHECK(update_of(o, story.facts(), topology, 2) == second);
+  o.number = 1;
+  CHECK(update_of(o, story.facts(), topology, 2) == first);
+  story.facts().updates()[static_cast<size_t>(first)].op = 7;  // another answer speaks of it
+  CHECK(update_of(o, story.facts(), topology, 2) == third);
+  SECTION("no update gives this answer: one is judged all the same") {
+    story.facts().updates()[static_cast<size_t>(third)].op = 8;
+    CHECK(update_of(o, story.facts(), topology, 2) == second);
+  }
+}
+
 TEST_CASE("G2: a calm region that answers passes, one that rejects or is late does not", "[sim]") {
   Story story;
   story.get(0, "k", std::nullopt, 20'000, 20'010);

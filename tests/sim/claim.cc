@@ -32,6 +32,24 @@ bool matches(const Operation& operation, const Update& update) {
       return false;
   }
 }
+// Of an element that was added: what the update's coordinator had gives the answer that the operation got. So
+// two that add the same element at the same time, one of them answered, are told apart.
+bool fits(const Operation& operation, const Update& update, const Facts& facts) {
+  if (operation.op != Op::sadd || operation.elements.size() != 1) return true;
+  const crdt::RowName row = crdt::element_row(operation.elements.front());
+  std::vector<const Update*> saw;
+  for (const uint32_t index : facts.of_key(operation.key)) {
+    const Update& other = facts.updates()[index];
+    const bool whole = other.kind == UpdateKind::set || other.kind == UpdateKind::del;
+    if ((whole || other.touches(row.id)) && update.saw(row, other.dot)) saw.push_back(&other);
+  }
+  const bool present = std::any_of(saw.begin(), saw.end(), [&](const Update* added) {
+    return added->kind == UpdateKind::sadd && std::none_of(saw.begin(), saw.end(), [&](const Update* other) {
+             return other->saw(row, added->dot);
+           });
+  });
+  return present == (operation.number == 0);
+}
 }  // namespace
 
 std::optional<uint32_t> update_of(const Operation& operation, const Facts& facts,
@@ -42,13 +60,15 @@ std::optional<uint32_t> update_of(const Operation& operation, const Facts& facts
   });
   for (const bool held : {true, false})
     for (const bool by_answerer : {true, false})
-      for (auto at = first; at != indices.end(); ++at) {
-        const Update& update = facts.updates()[*at];
-        if (!matches(operation, update)) continue;
-        if (by_answerer && topology.nodes[update.machine].number != operation.by) continue;
-        if (held && facts.holders(update) < w) continue;
-        return *at;
-      }
+      for (const bool fitting : {true, false})
+        for (auto at = first; at != indices.end(); ++at) {
+          const Update& update = facts.updates()[*at];
+          if (!matches(operation, update)) continue;
+          if (by_answerer && topology.nodes[update.machine].number != operation.by) continue;
+          if (held && facts.holders(update) < w) continue;
+          if (fitting && !fits(operation, update, facts)) continue;
+          return *at;
+        }
   return std::nullopt;
 }
 
