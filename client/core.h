@@ -17,12 +17,12 @@
 // Bounds: in_flight_max requests; timers are a small multiple of that.
 
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "client/routes.h"
+#include "client/target.h"
 #include "crdt/base/bytes.h"
 #include "crdt/base/prng.h"
 #include "crdt/base/time.h"
@@ -47,19 +47,11 @@ struct CoreConfig {
   uint64_t seed = 0;                  // of nonces and jitter; from the system's entropy
 };
 
-// Where a request must go. Neither: the partition's coordinator in the nearest region.
-struct Target {
-  std::optional<NodeNumber> node;  // exactly this node, whoever coordinates
-  std::optional<RegionId> region;  // this region and no other
-};
-
 // One DEALER: a lane to a node.
 struct LinkId {
   uint32_t index = 0;
   friend bool operator==(LinkId, LinkId) = default;
 };
-
-using Callback = std::function<void(region::Response&&)>;
 
 struct Completion {
   Callback callback;

@@ -20,18 +20,20 @@ struct [[nodiscard]] Reply {
   Errc code = Errc::invalid;  // when not done
   std::string message;        // when not done: a sentence for a person
   NodeNumber node{};          // who answered; 0: nobody did
+  bool stale = false;  // a read that may lack what was acknowledged before it began: one replica's view
 
   bool done() const { return outcome == region::Outcome::done; }
   bool rejected() const { return outcome == region::Outcome::rejected; }
   bool unknown() const { return outcome == region::Outcome::unknown; }
 };
 
+// A string, or a field of a map.
 struct Got {
   std::optional<Bytes> value;  // nothing: there is no such key
   uint32_t hidden = 0;         // siblings behind the value
-  bool stale = false;          // answered below the topology's R
 };
 
+// All that was set to a string at the same time.
 struct Siblings {
   std::vector<Bytes> values;   // as they were set; the first is the one that get shows
   std::optional<Bytes> added;  // decimal: what increments add to it, while the shown value is a number

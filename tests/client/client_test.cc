@@ -9,6 +9,7 @@
 #include <semaphore>
 #include <set>
 
+#include "client/handles.h"
 #include "tests/client/fake_node.h"
 #include "tests/client/small_cluster.h"
 
@@ -119,6 +120,88 @@ TEST_CASE("client: many requests under way, batched in frames and all answered",
   for (const auto& node : region.nodes) frames += node->frames();
   CHECK(frames < kRequests / 4);
   for (int i = 0; i < 100; ++i) CHECK(client->add("k" + std::to_string(i), 0).value == kRequests / 100);
+}
+
+TEST_CASE("client: a batch of more than may be under way, each key answered", "[client]") {
+  Region region;
+  Options options{.region = "eu"};
+  options.in_flight_max = 10;
+  const auto client = region.client(options);
+  calls::Fields values;
+  std::vector<Bytes> keys;
+  for (int i = 0; i < 2'000; ++i) {
+    keys.push_back("k" + std::to_string(i));
+    values.emplace_back(keys.back(), std::to_string(7 * i));
+  }
+  for (const auto& reply : client->mset(values)) CHECK(reply.done());
+  keys.push_back("absent");
+  const auto replies = client->mget(keys);
+  REQUIRE(replies.size() == keys.size());
+  for (size_t i = 0; i < values.size(); ++i) CHECK(replies[i].value.value == values[i].second);
+  CHECK(replies.back().done());
+  CHECK_FALSE(replies.back().value.value.has_value());
+  for (const auto& node : region.nodes) CHECK(node->requests() > 0);
+}
+
+TEST_CASE("client: a batch without room for one, rejected as busy", "[client]") {
+  Options options{.region = "eu"};
+  options.in_flight_max = 1;
+  auto client = Client::open(small_cluster(1), options);
+  REQUIRE(client);
+  auto first = (*client)->start(calls::get("k"));  // nobody answers it
+  const auto replies = (*client)->mget({"a", "b"});
+  CHECK(replies[0].code == Errc::busy);
+  CHECK(replies[1].rejected());
+  client->reset();
+  CHECK(first.get().rejected());
+}
+
+TEST_CASE("client: futures and callbacks, the pages of a set joined", "[client]") {
+  Region region;
+  const auto client = region.client();
+  auto members = client->start(calls::smembers("s"));
+  std::promise<int64_t> told;
+  client->start<std::optional<int64_t>>(calls::add("n", 4), [&](Reply<std::optional<int64_t>>&& reply) {
+    // More may be started on this thread.
+    client->start<std::optional<int64_t>>(calls::add("n", reply.value.value_or(0)),
+                                          [&](auto&& second) { told.set_value(second.value.value_or(0)); });
+  });
+  CHECK(told.get_future().get() == 8);
+  const auto reply = members.get();
+  REQUIRE(reply.value.size() == 30);
+  CHECK(reply.value.front() == "member-0");
+  CHECK(reply.value.back() == "member-29");
+}
+
+TEST_CASE("client: a counter whose key holds a word, its value is rejected", "[client]") {
+  Region region;
+  const auto client = region.client();
+  Counter counter(*client, "n");
+  CHECK(counter.value().value == 0);
+  CHECK(counter.add(12).done());
+  CHECK(counter.add(-2).value == 10);
+  CHECK(Register(*client, "w").set("-7").done());
+  CHECK(Counter(*client, "w").value().value == -7);
+  CHECK(Register(*client, "w").set("seven").done());
+  const auto word = Counter(*client, "w").value();
+  CHECK(word.rejected());
+  CHECK(word.code == Errc::wrong_type);
+}
+
+TEST_CASE("client: a call's own deadline instead of the client's", "[client]") {
+  std::promise<uint32_t> seen;
+  topology::Topology topology = small_cluster(1, 1);
+  FakeNode node([&](const Request& request) {
+    seen.set_value(request.deadline_ms);
+    return Response{};
+  });
+  topology.nodes[0].client.port = node.port();
+  auto client = Client::open(topology, {.region = "eu"});
+  REQUIRE(client);
+  auto call = calls::get("k");
+  call.request.deadline_ms = 60'000;
+  CHECK((*client)->run(std::move(call)).done());
+  CHECK(seen.get_future().get() > region::kDeadlineDefaultMs);
 }
 
 TEST_CASE("client: more requests than it may have under way, refused at once", "[client]") {

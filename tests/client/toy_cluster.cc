@@ -68,6 +68,9 @@ class ToyStore {
       case Op::smembers:
         out.values.assign(sets_[request.key].begin(), sets_[request.key].end());
         break;
+      case Op::sismember:
+        out.found = sets_[request.key].contains(request.args.at(0));
+        break;
       case Op::hset:
         for (size_t i = 0; i + 1 < request.args.size(); i += 2)
           out.number += maps_[request.key].insert_or_assign(request.args[i], request.args[i + 1]).second;

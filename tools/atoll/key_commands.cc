@@ -80,13 +80,13 @@ int run_get(Client& client, const Globals& globals, const KeyArgs& args) {
   Json more = {{"found", got.value.has_value()}};
   if (got.value) put_bytes(more, "value", *got.value);
   more["hidden"] = got.hidden;
-  more["stale"] = got.stale;
+  more["stale"] = reply.stale;
   const int status = tell("get", globals, args.key, reply, more, got.value.value_or("(nil)"));
   if (status != 0) return status;
   if (got.hidden > 0)
     std::cerr << "note: " << got.hidden << (got.hidden == 1 ? " more sibling stands" : " more siblings stand")
               << " behind this value; \"atoll inspect " << printable(args.key) << "\" shows all\n";
-  if (got.stale && !globals.json) std::cerr << "note: read from one replica, which may be behind\n";
+  if (reply.stale && !globals.json) std::cerr << "note: read from one replica, which may be behind\n";
   return got.value ? 0 : kFailedStatus;
 }
 
@@ -187,7 +187,7 @@ int run_hget(Client& client, const Globals& globals, const KeyArgs& args) {
   const Reply<client::Got> reply = client.hget(args.key, args.field);
   Json more = {{"found", reply.value.value.has_value()}};
   if (reply.value.value) put_bytes(more, "value", *reply.value.value);
-  more["stale"] = reply.value.stale;
+  more["stale"] = reply.stale;
   const int status = tell("hget", globals, args.key, reply, more, reply.value.value.value_or("(nil)"));
   return status != 0 || reply.value.value ? status : kFailedStatus;
 }
