@@ -8,6 +8,8 @@
 // - Reads: always, at the next node, after a lost link, a timeout or a rejection that may pass.
 // - Everything, after `rejected` with busy, full, unavailable, behind or timeout: certainly nothing happened.
 //   With backoff, until the deadline.
+//   A region that is behind what a session has seen has waited already, or was asked not to: the caller is
+//   told.
 // - Increments, after a lost link, a timeout or `unknown`: by request id, in the same region, so that they
 //   count exactly once. An id names the epoch of its partition as the client knew it; a coordinator of
 //   another epoch rejects a first attempt with `behind` and its own epoch, and a new id is made under that.

@@ -92,6 +92,7 @@ void Core::handle_rejected(Instant now, uint32_t index, LinkId link, Response&& 
   slot.last_error = describe(node) + ": " + response.message;
   switch (response.code) {
     case Errc::behind:
+      if (response.behind) break;  // what the session asked to be told
       if (region::takes_request_id(slot.request.op) && !slot.maybe_happened &&
           slot.behinds++ < kBehindsAtOnce)
         return route(now, index);

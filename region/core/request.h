@@ -10,6 +10,7 @@
 #include "crdt/base/bytes.h"
 #include "crdt/base/ids.h"
 #include "crdt/base/result.h"
+#include "region/core/request_token.h"
 
 namespace atolldb::region {
 
@@ -107,6 +108,13 @@ struct RequestId {
   friend auto operator<=>(const RequestId&, const RequestId&) = default;
 };
 
+// What a session is told by a region that has not got all yet that the session has seen elsewhere.
+enum class OnBehind : uint8_t {
+  wait = 0,    // until the deadline, then rejected with Errc::behind and Response::behind
+  stale = 1,   // what is there, marked stale; a write goes ahead
+  refuse = 2,  // rejected so at once: for those who would rather ask another region
+};
+
 struct Request {
   uint64_t correlation = 0;  // chosen by the client, repeated in the response
   Op op = Op::ping;
@@ -122,6 +130,12 @@ struct Request {
   bool local = false;      // R=1 at exactly this node, stale and marked so
   bool forwarded = false;  // by a node of the region: not forwarded again
   uint32_t deadline_ms = kDeadlineDefaultMs;
+  // Of a session: the answer says at which stamp it was given, so that it can be waited for elsewhere.
+  bool session = false;
+  OnBehind on_behind = OnBehind::wait;
+  Bytes token;  // from clients: what the session has seen; empty: nothing yet. Makes the request one of a
+                // session
+  Seen seen;    // what the token says. Set by the door that has verified it, and never taken from clients
 };
 
 enum class Outcome : uint8_t {
@@ -130,13 +144,20 @@ enum class Outcome : uint8_t {
   unknown = 2,   // it may have happened or may yet; retry with the same request id where there is one
 };
 
+// How far a region is behind what a session has seen.
+struct Behind {
+  RegionId region{};  // of which something is missing
+  uint64_t ms = 0;    // from the last stamp that is known to be covered to the session's; 0: none is known
+  friend bool operator==(const Behind&, const Behind&) = default;
+};
+
 struct Response {
   uint64_t correlation = 0;
   Outcome outcome = Outcome::done;
   Errc code = Errc::invalid;  // when not done
   std::string message;        // when not done: a sentence for a person
   bool found = false;  // get, hget, sismember, siblings, type, getdel: there is a value; set: there was
-  bool stale = false;  // answered below the topology's R
+  bool stale = false;  // answered below the topology's R, or before what the session has seen is here
   // get, hget, add, hadd (decimal), inspect, status, digest (JSON); smembers, hgetall and scan: next cursor;
   // siblings: the context; set, getdel: the value that was there; keys: the next place
   Bytes value;
@@ -148,6 +169,9 @@ struct Response {
   uint64_t stamp_ms = 0;     // the partition's present stamp, in milliseconds
   NodeNumber coordinator{};  // of the partition, where known
   NodeNumber node{};         // who answered
+  uint64_t seen = 0;         // in a session: the stamp of the answer, in the region that answered
+  Bytes token;               // to clients: the same as a token of one piece, to be joined (request_token.h)
+  std::optional<Behind> behind;  // of Errc::behind in a session, and of a stale answer
 };
 
 }  // namespace atolldb::region

@@ -18,7 +18,7 @@ using crdt::Writer;
 constexpr uint64_t kKindRequest = 1;
 constexpr uint64_t kKindResponse = 2;
 constexpr size_t kFrameHeaderBytesMax = 16;
-constexpr size_t kMessageFixedBytesMax = 160;  // every number of a message at its widest
+constexpr size_t kMessageFixedBytesMax = 200;  // every number of a message at its widest
 constexpr size_t kBinHeaderBytesMax = 5;
 
 // The bits in the order of their fields. Persistent; those that most messages have come first, so that the
@@ -37,7 +37,11 @@ enum RequestBit : uint32_t {
   kForwarded = 1u << 10,
   kCondition = 1u << 11,
   kWantOld = 1u << 12,
-  kRequestBits = (1u << 13) - 1,
+  kSession = 1u << 13,
+  kOnBehind = 1u << 14,
+  kToken = 1u << 15,
+  kSeen = 1u << 16,
+  kRequestBits = (1u << 17) - 1,
 };
 
 enum ResponseBit : uint32_t {
@@ -54,10 +58,13 @@ enum ResponseBit : uint32_t {
   kHidden = 1u << 10,
   kCode = 1u << 11,
   kMessage = 1u << 12,
-  kResponseBits = (1u << 13) - 1,
+  kSeenStamp = 1u << 13,
+  kNewToken = 1u << 14,
+  kBehind = 1u << 15,
+  kResponseBits = (1u << 16) - 1,
 };
 constexpr uint32_t kResponseFlags = kFound | kStale;
-constexpr uint32_t kRequestFlags = kLocal | kForwarded | kWantOld;
+constexpr uint32_t kRequestFlags = kLocal | kForwarded | kWantOld | kSession;
 
 constexpr uint32_t when(bool condition, uint32_t bit) { return condition ? bit : 0; }
 constexpr size_t fields_of(uint32_t bits, uint32_t flags) {
@@ -96,6 +103,30 @@ RequestId take_id(Reader& in) {
   id.made_ms = in.uint();
   id.nonce = in.uint();
   return id;
+}
+
+void put_seen(Writer& out, const Seen& seen) {
+  out.array(2 * seen.size());
+  for (const SeenIn& one : seen) {
+    out.uint(raw(one.region));
+    out.uint(one.stamp);
+  }
+}
+
+Seen take_seen(Reader& in) {
+  const size_t count = in.array();
+  if (in.ok() && (count == 0 || count % 2 != 0 || count > 2 * kSeenRegionsMax))
+    in.fail("regions and stamps that are no pairs, or none, or too many");
+  Seen out;
+  for (size_t i = 0; i < count && in.ok(); i += 2) {
+    SeenIn one;
+    one.region = RegionId{static_cast<uint16_t>(in.uint(UINT16_MAX))};
+    one.stamp = in.uint();
+    if (in.ok() && (one.stamp == 0 || (!out.empty() && one.region <= out.back().region)))
+      in.fail("regions that do not ascend, or one without a stamp");
+    out.push_back(one);
+  }
+  return out;
 }
 
 void put_items(Writer& out, const std::vector<Bytes>& items) {
@@ -149,7 +180,9 @@ void put_request(Writer& out, const Request& request) {
       when(!request.args.empty(), kArgs) | when(request.deadline_ms != kDeadlineDefaultMs, kDeadline) |
       when(request.attempt != 1, kAttempt) | when(request.local, kLocal) | when(request.r != 0, kR) |
       when(request.w != 0, kW) | when(request.forwarded, kForwarded) |
-      when(request.condition != Condition::none, kCondition) | when(request.want_old, kWantOld);
+      when(request.condition != Condition::none, kCondition) | when(request.want_old, kWantOld) |
+      when(request.session, kSession) | when(request.on_behind != OnBehind::wait, kOnBehind) |
+      when(!request.token.empty(), kToken) | when(!request.seen.empty(), kSeen);
   out.array(3 + fields_of(bits, kRequestFlags));
   out.uint(bits);
   out.uint(request.correlation);
@@ -164,6 +197,9 @@ void put_request(Writer& out, const Request& request) {
   if (bits & kR) out.uint(request.r);
   if (bits & kW) out.uint(request.w);
   if (bits & kCondition) out.uint(static_cast<uint8_t>(request.condition));
+  if (bits & kOnBehind) out.uint(static_cast<uint8_t>(request.on_behind));
+  if (bits & kToken) out.bin(request.token);
+  if (bits & kSeen) put_seen(out, request.seen);
 }
 
 Request take_request(FrameReader& frame) {
@@ -188,6 +224,11 @@ Request take_request(FrameReader& frame) {
   if (bits & kCondition)
     request.condition = static_cast<Condition>(frame.number(static_cast<uint64_t>(Condition::present), 0));
   request.want_old = (bits & kWantOld) != 0;
+  request.session = (bits & kSession) != 0;
+  if (bits & kOnBehind)
+    request.on_behind = static_cast<OnBehind>(frame.number(static_cast<uint64_t>(OnBehind::refuse), 0));
+  if (bits & kToken) request.token = frame.bytes();
+  if (bits & kSeen) request.seen = take_seen(in);
   return request;
 }
 
@@ -199,7 +240,8 @@ void put_response(Writer& out, const Response& response) {
                         when(response.outcome != Outcome::done, kOutcome) | when(response.stale, kStale) |
                         when(!response.values.empty(), kItems) | when(response.hidden != 0, kHidden) |
                         when(response.code != Errc::invalid, kCode) |
-                        when(!response.message.empty(), kMessage);
+                        when(!response.message.empty(), kMessage) | when(response.seen != 0, kSeenStamp) |
+                        when(!response.token.empty(), kNewToken) | when(response.behind.has_value(), kBehind);
   out.array(2 + fields_of(bits, kResponseFlags));
   out.uint(bits);
   out.uint(response.correlation);
@@ -214,6 +256,13 @@ void put_response(Writer& out, const Response& response) {
   if (bits & kHidden) out.uint(response.hidden);
   if (bits & kCode) out.uint(static_cast<uint8_t>(response.code));
   if (bits & kMessage) out.str(response.message);
+  if (bits & kSeenStamp) out.uint(response.seen);
+  if (bits & kNewToken) out.bin(response.token);
+  if (bits & kBehind) {
+    out.array(2);
+    out.uint(raw(response.behind->region));
+    out.uint(response.behind->ms);
+  }
 }
 
 Response take_response(FrameReader& frame) {
@@ -237,6 +286,14 @@ Response take_response(FrameReader& frame) {
   if (bits & kCode)
     response.code = static_cast<Errc>(frame.number(UINT8_MAX, static_cast<uint64_t>(Errc::invalid)));
   if (bits & kMessage) response.message = frame.present(std::string(in.str()), std::string());
+  if (bits & kSeenStamp) response.seen = frame.number(UINT64_MAX, 0);
+  if (bits & kNewToken) response.token = frame.bytes();
+  if (bits & kBehind) {
+    in.array_of(2);
+    response.behind.emplace();
+    response.behind->region = RegionId{static_cast<uint16_t>(in.uint(UINT16_MAX))};
+    response.behind->ms = in.uint();
+  }
   return response;
 }
 
@@ -351,11 +408,13 @@ bool is_known(Op op) {
 }
 
 size_t encoded_bytes_max(const Request& request) {
-  return kMessageFixedBytesMax + request.key.size() + request.value.size() + items_bytes_max(request.args);
+  constexpr size_t kSeenBytesMax = 3 + 9;
+  return kMessageFixedBytesMax + request.key.size() + request.value.size() + request.token.size() +
+         kSeenBytesMax * request.seen.size() + items_bytes_max(request.args);
 }
 
 size_t encoded_bytes_max(const Response& response) {
-  return kMessageFixedBytesMax + response.value.size() + response.message.size() +
+  return kMessageFixedBytesMax + response.value.size() + response.message.size() + response.token.size() +
          items_bytes_max(response.values);
 }
 

@@ -12,13 +12,16 @@ namespace atolldb::region {
 bool operator==(const Request& a, const Request& b) {
   return a.correlation == b.correlation && a.op == b.op && a.key == b.key && a.value == b.value &&
          a.args == b.args && a.amount == b.amount && a.id == b.id && a.attempt == b.attempt && a.r == b.r &&
-         a.w == b.w && a.local == b.local && a.forwarded == b.forwarded && a.deadline_ms == b.deadline_ms;
+         a.w == b.w && a.local == b.local && a.forwarded == b.forwarded && a.deadline_ms == b.deadline_ms &&
+         a.condition == b.condition && a.want_old == b.want_old && a.session == b.session &&
+         a.on_behind == b.on_behind && a.token == b.token && a.seen == b.seen;
 }
 bool operator==(const Response& a, const Response& b) {
   return a.correlation == b.correlation && a.outcome == b.outcome && a.code == b.code &&
          a.message == b.message && a.found == b.found && a.stale == b.stale && a.value == b.value &&
          a.values == b.values && a.number == b.number && a.hidden == b.hidden && a.epoch == b.epoch &&
-         a.stamp_ms == b.stamp_ms && a.coordinator == b.coordinator && a.node == b.node;
+         a.stamp_ms == b.stamp_ms && a.coordinator == b.coordinator && a.node == b.node && a.seen == b.seen &&
+         a.token == b.token && a.behind == b.behind;
 }
 
 namespace {
@@ -61,6 +64,13 @@ Request random_request(Prng& dice) {
   r.local = dice.chance(1, 2);
   r.forwarded = dice.chance(1, 2);
   r.deadline_ms = dice.chance(1, 2) ? kDeadlineDefaultMs : static_cast<uint32_t>(random_number(dice));
+  r.condition = static_cast<Condition>(dice.below(3));
+  r.want_old = dice.chance(1, 2);
+  r.session = dice.chance(1, 2);
+  r.on_behind = static_cast<OnBehind>(dice.below(3));
+  if (dice.chance(1, 2)) r.token = random_bytes(dice, 100);
+  for (uint64_t n = dice.below(4); n > 0; --n)
+    join(r.seen, {RegionId{static_cast<uint16_t>(random_number(dice))}, random_number(dice)});
   return r;
 }
 
@@ -80,6 +90,10 @@ Response random_response(Prng& dice) {
   r.stamp_ms = random_number(dice);
   r.coordinator = NodeNumber{static_cast<uint16_t>(random_number(dice))};
   r.node = NodeNumber{static_cast<uint16_t>(random_number(dice))};
+  r.seen = random_number(dice);
+  r.token = random_bytes(dice, 40);
+  if (dice.chance(1, 2))
+    r.behind = Behind{RegionId{static_cast<uint16_t>(random_number(dice))}, random_number(dice)};
   return r;
 }
 
