@@ -51,12 +51,23 @@ void Exchanges::start_next() {
     Running& running = pulls_[at->partition];
     running.from = at->from;
     running.lost = at->lost;
+    running.id = at->id;
+    running.unanswered = at->unanswered;
     if (node_.region_of(at->from) != node_.region)
       running.cursor = kRows;  // request ids stay in their region
     const PartitionId partition = at->partition;
     at = queue_.erase(at);
     ask(partition, running);
   }
+}
+
+// A sender that says nothing must not keep others waiting, of the same partition above all: whoever has no
+// room, or is about to merge an exchange itself, may be silent for long.
+bool Exchanges::gives_way(PartitionId partition, const Running& running) const {
+  if (running.begun || queue_.empty()) return false;
+  return running.unanswered > kAsksMax || std::any_of(queue_.begin(), queue_.end(), [&](const Wanted& w) {
+           return w.partition == partition && node_.peers.up(w.from);
+         });
 }
 
 void Exchanges::ask(PartitionId partition, Running& running) {
@@ -248,9 +259,10 @@ void Exchanges::on_pull(NodeNumber from, const Pull& pull) {
   if (partition == nullptr) return;
   storage::LogPosition after;
   if (pull.lost_start != 0) {
-    // It needs replicas that can write down that it had no vote.
-    if (!node_.store.has_room()) return;
-    if (node_.peers.note_forgot(from, pull.lost_start)) {
+    // It needs replicas that have written down that it had no vote.
+    const bool news = node_.peers.find(from)->forgot < pull.lost_start;
+    if (news && !node_.store.has_room()) return;
+    if (news && node_.peers.note_forgot(from, pull.lost_start)) {
       storage::Batch batch;
       batch.records.push_back(to_bytes(ForgotRecord{from, pull.lost_start}));
       node_.commit(std::move(batch));
@@ -404,8 +416,9 @@ void Exchanges::tick() {
     // Less and less often: a sender that is slow is not helped by being asked again.
     const int64_t factor = int64_t{1} << std::min(running.unanswered, 3u);
     const bool silent = now - running.asked > kPatience * factor;
-    if (silent && ++running.unanswered > kAsksMax && !running.begun && !queue_.empty()) {
-      queue_.push_back({partition, running.from, running.lost});
+    running.unanswered += silent ? 1 : 0;
+    if (silent && gives_way(partition, running)) {
+      queue_.push_back({partition, running.from, running.lost, running.id, running.unanswered});
       at = pulls_.erase(at);
       continue;
     }

@@ -41,7 +41,7 @@ class Exchanges {
   static constexpr size_t kApplyBytes = 1u << 20;  // merged at once; other work goes on in between
   static constexpr size_t kIdsPerChunk = 2'000;    // about 130 KiB
   static constexpr Duration kPatience = Duration::millis(1000);
-  static constexpr uint32_t kAsksMax = 5;  // unanswered, before others that wait have their turn
+  static constexpr uint32_t kAsksMax = 5;  // unanswered, before other partitions that wait have their turn
   static constexpr Duration kScanIdle = Duration::seconds(30);
   static constexpr Duration kScanDone =
       Duration::seconds(3);  // after the last chunk, which may have to be sent again
@@ -96,6 +96,8 @@ class Exchanges {
     PartitionId partition{};
     NodeNumber from{};
     bool lost = false;
+    uint64_t id = 0;  // of a pull that has been asked for already: its sender may have begun
+    uint32_t unanswered = 0;
   };
   struct Running {
     NodeNumber from{};
@@ -123,6 +125,7 @@ class Exchanges {
 
   void abandon(PartitionId partition);
   void start_next();
+  bool gives_way(PartitionId partition, const Running& running) const;
   void ask(PartitionId partition, Running& running);
   // What a chunk borrows from.
   struct Held {

@@ -3,6 +3,8 @@
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
+#include "crdt/wire.h"
+#include "region/core/message.h"
 #include "tests/region/world.h"
 
 using namespace atolldb;
@@ -32,6 +34,17 @@ void write(World& world, int from, int to, size_t bytes) {
       set.value = Bytes(bytes, 'v');
       return set;
     }());
+}
+bool has_pull(BytesView frame) {
+  crdt::Reader reader(frame);
+  reader.uint();  // version
+  reader.skip();  // header
+  while (reader.ok() && !reader.at_end()) {
+    crdt::Reader message(reader.value());
+    message.array();
+    if (message.uint() == static_cast<uint64_t>(region::MessageType::pull)) return true;
+  }
+  return false;
 }
 std::string standing(World& world, NodeNumber node) {
   return nlohmann::json::parse(world.report(node, region::Op::status))["standing"];
@@ -145,4 +158,52 @@ TEST_CASE("disks: the power fails as a damaged row is met, whoever votes afterwa
   }
   CHECK(voted > 10);
   CHECK(lost > 10);
+}
+
+// One that has no room answers nobody, for as long as its disk takes. Enough others do.
+TEST_CASE("disks: one is lost, and a witness is silent, the others give the memory back meanwhile",
+          "[region]") {
+  WorldOptions options = one_region();
+  options.nodes = options.n = 5;
+  options.r = options.w = 3;
+  options.partitions = 16;
+  World world(options);
+  start(world);
+  write(world, 0, 60, 100);
+  world.run_for(Duration::seconds(1));
+  const NodeNumber victim = world.node(0, 1), silent = world.node(0, 2);
+  uint64_t unheard = 0;
+  world.loses = [&](NodeNumber, NodeNumber to, BytesView frame) {
+    const bool lost = to == silent && has_pull(frame);
+    return unheard += lost, lost;
+  };
+  world.kill(victim);
+  world.wipe(victim);
+  world.start(victim);
+  REQUIRE(world.run_until([&] { return standing(world, victim) == "lost"; }));
+  CHECK(world.run_until([&] { return standing(world, victim) == "vote"; }, Duration::seconds(5)));
+  CHECK(unheard > 0);
+}
+
+// Whoever takes long to answer is not asked in vain, however often others have their turn before.
+TEST_CASE("disks: one is lost, and every witness takes seconds to answer, the memory comes back",
+          "[region]") {
+  WorldOptions options = one_region();
+  options.partitions = 1;
+  World world(options);
+  start(world);
+  write(world, 0, 30, 100);
+  world.run_for(Duration::seconds(1));
+  const NodeNumber victim = world.node(0, 1);
+  world.kill(victim);
+  world.wipe(victim);
+  world.sync_us = 3'000'000;
+  world.start(victim);
+  bool votes = false;
+  for (int i = 0; !votes && i < 1'200; ++i) {  // their logs are never synced as far as they go
+    write(world, 3 * i, 3 * i + 3, 20);
+    world.run_for(Duration::millis(100));
+    votes = standing(world, victim) == "vote";
+  }
+  CHECK(votes);
 }
