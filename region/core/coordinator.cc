@@ -437,7 +437,7 @@ void Coordinator::tick_deadlines() {
         at->write ? "the deadline passed before enough replicas acknowledged the write; it may have happened"
                   : "the deadline passed before enough replicas confirmed the read";
     node_.out.reply(at->to, filled(std::move(late)));
-    --node_.waiting;
+    forget(*at);
     at = waiting_.erase(at);
   }
 }

@@ -100,6 +100,7 @@ class Coordinator {
     uint64_t up_to = 0;
     bool bulk = false;  // until what an exchange brought is settled
     bool write = false;
+    size_t bytes = 0;            // of a large answer
     uint32_t confirmations = 0;  // needed, beside this replica's own
     uint32_t copies = 0;         // of `dot`: more than W were asked for
     Dot dot;
@@ -133,6 +134,7 @@ class Coordinator {
   void settle_acked(const crdt::DotSet& dots);
   void settled(const Dot& dot);
   void tell_settled(const crdt::DotSet& dots);
+  void forget(const Waiting& waiting);  // it has been answered
   bool ripe(const Waiting& waiting) const;
   Follower* follower(NodeNumber node);
   void tick_followers();

@@ -17,6 +17,8 @@ constexpr const char* kNoRoom = "this node takes no writes now: its disk or its 
 constexpr size_t kUnsettledMax = 65'536;  // of a partition
 constexpr size_t kUnsettledOfNodeMax = 262'144;
 constexpr size_t kUnsettledOfKeyMax = 16'384;
+constexpr size_t kAnswerBytesLarge = 4096;  // smaller ones are bounded by the number of requests in work
+constexpr size_t kAnswerBytesMax = 256u << 20;
 constexpr uint64_t kIdAheadMaxMs = 24 * 3'600'000;  // a client cannot have been told a stamp that far ahead
 
 Response failed(const Error& error) {
@@ -25,6 +27,12 @@ Response failed(const Error& error) {
   response.code = error.code;
   response.message = error.message;
   return response;
+}
+
+size_t answer_bytes(const Response& response) {
+  size_t bytes = response.value.size();
+  for (const Bytes& value : response.values) bytes += value.size();
+  return bytes;
 }
 }  // namespace
 
@@ -119,9 +127,21 @@ void Coordinator::read(const Request& request, const ReplyTo& to, Instant deadli
 
 void Coordinator::wait(Waiting&& waiting) {
   if (ripe(waiting)) return node_.out.reply(waiting.to, filled(std::move(waiting.response)));
+  waiting.bytes = answer_bytes(waiting.response);
+  if (waiting.bytes < kAnswerBytesLarge) waiting.bytes = 0;
+  if (!waiting.write && node_.answer_bytes + waiting.bytes > kAnswerBytesMax)
+    return node_.out.reply(
+        waiting.to,
+        filled(failed({Errc::busy, "too many large answers of this node are under way; try again soon"})));
+  node_.answer_bytes += waiting.bytes;
   ++node_.waiting;
   if (waiting.confirmations > 0) node_.confirm_wanted.insert(partition_.id);
   waiting_.push_back(std::move(waiting));
+}
+
+void Coordinator::forget(const Waiting& waiting) {
+  --node_.waiting;
+  node_.answer_bytes -= waiting.bytes;
 }
 
 bool Coordinator::ripe(const Waiting& waiting) const {
@@ -144,7 +164,7 @@ void Coordinator::serve() {
       continue;
     }
     node_.out.reply(at->to, filled(std::move(at->response)));
-    --node_.waiting;
+    forget(*at);
     at = waiting_.erase(at);
   }
 }
@@ -174,7 +194,7 @@ void Coordinator::resign(const char* why) {
     response.code = Errc::unavailable;
     response.message = why;
     node_.out.reply(waiting.to, std::move(response));
-    --node_.waiting;
+    forget(waiting);
   }
   waiting_.clear();
 }

@@ -99,6 +99,7 @@ struct NodeState {
   std::set<std::pair<PartitionId, RegionId>> settled_news;
   std::set<NodeNumber> forgot_news;  // nodes that turned out to have lost their memory
   uint64_t waiting = 0;              // requests that are in work
+  size_t answer_bytes = 0;           // of large answers that wait for confirmations
 
   Actor actor() const { return {self, start, random}; }
   const topology::Ring& ring() const { return rings[raw(region)]; }

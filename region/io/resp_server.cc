@@ -18,7 +18,8 @@ namespace {
 using asio::ip::tcp;
 
 constexpr size_t kScratchBytes = 64u << 10;
-constexpr int kReadsATurn = 4;  // of one connection
+constexpr int kReadsATurn = 4;         // of one connection
+constexpr size_t kRequestsATurn = 32;  // of one connection
 constexpr Duration kTick = Duration::seconds(1);
 constexpr uint32_t kNumberMax = (1u << 24) - 1;  // three bytes of a name
 constexpr int kBacklog = 512;
@@ -70,13 +71,15 @@ struct RespServer::Peer {
   tcp::socket socket;
   const uint32_t number, generation;
   resp::Connection connection;
-  std::vector<Bytes> writing;  // taken from the connection, in order
-  size_t written = 0;          // of the first one
-  size_t unwritten = 0;        // bytes
-  size_t input_bytes = 0;      // as counted in the server's sum
+  std::vector<ClientServer::Accepted> asked;  // from `handed` on: not handed over yet
+  size_t handed = 0;
+  std::vector<Bytes> writing;                // taken from the connection, in order
+  size_t written = 0;                        // of the first one
+  size_t unwritten = 0;                      // bytes
+  size_t input_bytes = 0, output_bytes = 0;  // as counted in the server's sums
   uint64_t commands = 0;
   Instant heard, wrote;
-  bool reading = false, waiting_to_write = false, queued = false, paused = false;
+  bool reading = false, waiting_to_write = false, queued = false, paused = false, ready = false;
   bool gone = false;  // closed; destroyed when its last handler has run
   int handlers = 0;
 };
@@ -207,13 +210,16 @@ void RespServer::took(Peer& peer) {
     put(name, peer.generation, 3);
     put(name, asked.slot, 4);
     put(name, asked.number, 4);
-    requests_.push_back({{std::move(name)}, std::move(asked.request)});
+    peer.asked.push_back({{std::move(name)}, std::move(asked.request)});
   }
   asked_.clear();
+  if (!peer.asked.empty() && !std::exchange(peer.ready, true)) ready_.push_back(peer.number);
   commands_ += peer.connection.commands() - peer.commands;
   peer.commands = peer.connection.commands();
   input_bytes_ += peer.connection.input_bytes() - peer.input_bytes;
   peer.input_bytes = peer.connection.input_bytes();
+  const size_t output_bytes = peer.unwritten + peer.connection.output_bytes();
+  output_bytes_ += output_bytes - std::exchange(peer.output_bytes, output_bytes);
   const bool to_write = peer.connection.has_output() || peer.connection.finished();
   if (!to_write || peer.queued || peer.waiting_to_write) return;
   peer.queued = true;
@@ -221,11 +227,40 @@ void RespServer::took(Peer& peer) {
 }
 
 void RespServer::take_requests(std::vector<ClientServer::Accepted>& requests) {
-  if (requests.empty())
-    requests.swap(requests_);
-  else
-    std::move(requests_.begin(), requests_.end(), std::back_inserter(requests));
-  requests_.clear();
+  for (const uint32_t number : std::exchange(ready_, {})) {
+    Peer* peer = peers_[number].get();
+    if (peer == nullptr || peer->gone || !std::exchange(peer->ready, false)) continue;
+    hand_over(*peer, requests);
+    if (peer->asked.empty() || is_full(*peer)) continue;  // or write() makes it ready again
+    peer->ready = true;
+    ready_.push_back(number);
+  }
+}
+
+bool RespServer::is_full(const Peer& peer) const {
+  return peer.unwritten + peer.connection.output_bytes() >= limits_.connection.output_bytes_max;
+}
+
+// A part of what was asked: the answers to it may be large, and are seen before more is handed over. Where
+// much is answered already, only what the first command in work still asks, for which the others wait.
+void RespServer::hand_over(Peer& peer, std::vector<ClientServer::Accepted>& requests) {
+  auto& asked = peer.asked;
+  if (is_full(peer)) {
+    const auto first = [&](const ClientServer::Accepted& one) {
+      return take(one.client.route, 7, 4) == peer.connection.first_slot();
+    };
+    const auto begin = asked.begin() + static_cast<ptrdiff_t>(peer.handed);
+    const auto others =
+        std::stable_partition(begin, asked.end(), [&](const auto& one) { return first(one); });
+    std::move(begin, others, std::back_inserter(requests));
+    asked.erase(begin, others);
+  } else {
+    const size_t end = std::min(asked.size(), peer.handed + kRequestsATurn);
+    for (; peer.handed < end; ++peer.handed) requests.push_back(std::move(asked[peer.handed]));
+  }
+  if (peer.handed < asked.size()) return;
+  asked.clear();
+  peer.handed = 0;
 }
 
 void RespServer::reply(const node::ClientId& to, Response&& response) {
@@ -275,7 +310,7 @@ void RespServer::write(Peer& peer) {
   }
   peer.writing.erase(peer.writing.begin(), peer.writing.begin() + static_cast<ptrdiff_t>(done));
   if (error && error != asio::error::would_block) return close(peer);
-  peer.connection.set_unwritten(peer.unwritten, asked_);
+  peer.connection.set_unwritten(peer.unwritten, output_bytes_ > limits_.output_bytes_all_max, asked_);
   took(peer);
   if (!peer.writing.empty()) return wait_to_write(peer);
   if (peer.connection.finished()) close(peer);
@@ -302,6 +337,7 @@ void RespServer::close(Peer& peer) {
     asio::error_code ignored;
     peer.socket.close(ignored);
     input_bytes_ -= peer.input_bytes;
+    output_bytes_ -= peer.output_bytes;
     --count_;
   }
   if (peer.handlers > 0) return;

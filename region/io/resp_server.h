@@ -25,8 +25,9 @@ namespace atolldb::region {
 struct RespLimits {
   resp::ConnectionLimits connection;
   size_t connections_max = 10'000;
-  size_t input_bytes_all_max = 128u << 20;  // waiting to be begun
-  size_t input_bytes_small = 64u << 10;     // connections with no more than this are read from in any case
+  size_t input_bytes_all_max = 128u << 20;   // waiting to be begun
+  size_t input_bytes_small = 64u << 10;      // connections with no more than this are read from in any case
+  size_t output_bytes_all_max = 256u << 20;  // beyond, connections with more than a little of it wait
   Duration half_sent_max = Duration::seconds(30);  // a command that does not go on
   Duration unread_max = Duration::seconds(30);     // answers that are not taken
   Duration idle_max = Duration::seconds(3600);
@@ -40,9 +41,9 @@ class RespServer {
                                                   EventLog& log);
   ~RespServer();
 
-  // What the connections have asked since the last call; each is answered once.
+  // What the connections have asked and may ask now; each is answered once.
   void take_requests(std::vector<ClientServer::Accepted>& requests);
-  bool has_requests() const { return !requests_.empty(); }
+  bool has_requests() const { return !ready_.empty(); }
   // Whether a name that the engine answers to is one of this server's.
   static bool is_own(const node::ClientId& to) {
     return to.route.size() == kNameBytes && to.route.front() == kDoor;
@@ -71,6 +72,8 @@ class RespServer {
   void wait_to_read(Peer& peer);
   void read(Peer& peer);
   void took(Peer& peer);
+  bool is_full(const Peer& peer) const;
+  void hand_over(Peer& peer, std::vector<ClientServer::Accepted>& requests);
   void write(Peer& peer);
   void wait_to_write(Peer& peer);
   void close(Peer& peer);
@@ -88,10 +91,10 @@ class RespServer {
   uint32_t generation_ = 0;
   size_t count_ = 0;
   std::vector<resp::Connection::Asked> asked_;  // of the connection in hand
-  std::vector<ClientServer::Accepted> requests_;
+  std::vector<uint32_t> ready_;                 // connections with requests to hand over
   std::vector<uint32_t> to_write_;
   std::vector<uint32_t> paused_;
-  size_t input_bytes_ = 0;
+  size_t input_bytes_ = 0, output_bytes_ = 0;  // that wait, of all connections
   Instant now_, next_tick_, started_;
   bool draining_ = false;
   uint64_t connections_ = 0, refused_ = 0, commands_ = 0, input_total_ = 0, output_total_ = 0;

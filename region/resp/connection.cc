@@ -24,8 +24,19 @@ size_t Connection::input_wanted() const {
 }
 
 bool Connection::blocked() const {
-  return barrier_ != nullptr || slots_.size() >= limits_.pipeline_max ||
-         output_bytes_ + unwritten_ >= limits_.output_bytes_max;
+  const size_t output_max = pressed_ ? limits_.output_bytes_pressed : limits_.output_bytes_max;
+  return barrier_ != nullptr || slots_.size() >= pipeline_max() || output_bytes() + unwritten_ >= output_max;
+}
+
+size_t Connection::pipeline_max() const {
+  const size_t fit = (pressed_ ? limits_.output_bytes_pressed : limits_.output_bytes_max) / reply_bytes_;
+  return std::max<size_t>(1, std::min({limits_.pipeline_max, limits_.pipeline_first + answered_, fit}));
+}
+
+// The largest one fades, so that one large value among many small ones slows a pipeline for a while only.
+void Connection::note_reply(size_t bytes) {
+  answered_ = std::min(answered_ + 1, limits_.pipeline_max);
+  reply_bytes_ = std::max({size_t{1}, bytes, reply_bytes_ - reply_bytes_ / 16});
 }
 
 void Connection::receive(BytesView bytes, std::vector<Asked>& asked) {
@@ -73,12 +84,19 @@ size_t Connection::begin_commands(BytesView bytes, std::vector<Asked>& asked) {
 // Replies go straight to the output where nothing is before them.
 Output& Connection::output_for_new_slot(Slot& slot) { return slots_.empty() ? output_ : slot.reply; }
 
+// A command that is answered already, where output_for_new_slot() said.
+void Connection::push_done(Slot&& slot) {
+  slot.done = true;
+  slot.reply_bytes = slot.reply.size();
+  ahead_bytes_ += slot.reply_bytes;
+  if (!slots_.empty()) slots_.push_back(std::move(slot));
+  finish_slots();
+}
+
 void Connection::reply_error(BytesView text) {
   Slot slot;
   Writer(output_for_new_slot(slot), session_.protocol).error(text);
-  slot.done = true;
-  if (!slots_.empty()) slots_.push_back(std::move(slot));
-  finish_slots();
+  push_done(std::move(slot));
 }
 
 void Connection::begin_command(std::vector<Asked>& asked) {
@@ -95,10 +113,7 @@ void Connection::begin_command(std::vector<Asked>& asked) {
             {},    nullptr,  0};
   command->run(call);
   if (!call.request) {
-    slot.done = true;
-    if (!slots_.empty()) slots_.push_back(std::move(slot));
-    finish_slots();
-    return;
+    return push_done(std::move(slot));
   }
   slot.render = call.render;
   slot.option = call.option;
@@ -120,9 +135,11 @@ void Connection::begin_script(const Command& command, std::vector<Asked>& asked)
   const uint32_t number = first_slot_ + static_cast<uint32_t>(slots_.size());
   slots_.push_back(std::move(slot));
   if (conversation.done()) {
-    slots_.back().reply = std::move(conversation.output);
-    slots_.back().done = true;
-    return finish_slots();
+    Slot whole = std::move(slots_.back());
+    slots_.pop_back();
+    Output& output = output_for_new_slot(whole);
+    output.append(std::move(conversation.output));
+    return push_done(std::move(whole));
   }
   if ((command.flags & Command::kOneStep) == 0) barrier_ = &conversation;
   take_asked(number, conversation, asked);
@@ -141,19 +158,25 @@ void Connection::answer(uint32_t number, uint32_t part, region::Response&& respo
   const uint32_t index = number - first_slot_;
   if (index >= slots_.size() || slots_[index].done) return;
   Slot& slot = slots_[index];
+  const size_t before = index == 0 ? output_.size() : 0;
   if (slot.conversation) {
     slot.conversation->answer(part, std::move(response));
     if (!slot.conversation->done()) return take_asked(number, *slot.conversation, asked);
     if (barrier_ == slot.conversation.get()) barrier_ = nullptr;
     slot.reply = std::move(slot.conversation->output);
     slot.conversation.reset();
+    slot.reply_bytes = slot.reply.size();
+    note_reply(slot.reply_bytes);
   } else {
     Writer reply(index == 0 ? output_ : slot.reply, slot.protocol);
     if (response.outcome == region::Outcome::done)
       slot.render(reply, std::move(response), slot.option);
     else
       render_failure(reply, response);
+    slot.reply_bytes = slot.reply.size();
+    note_reply(index == 0 ? output_.size() - before : slot.reply_bytes);
   }
+  ahead_bytes_ += slot.reply_bytes;
   slot.done = true;
   finish_slots();
   go_on(asked);
@@ -161,6 +184,7 @@ void Connection::answer(uint32_t number, uint32_t part, region::Response&& respo
 
 void Connection::finish_slots() {
   while (!slots_.empty() && slots_.front().done) {
+    ahead_bytes_ -= slots_.front().reply_bytes;
     output_.append(std::move(slots_.front().reply));
     slots_.pop_front();
     ++first_slot_;
@@ -173,8 +197,9 @@ std::vector<Bytes> Connection::take_output() {
   return output_.take();
 }
 
-void Connection::set_unwritten(size_t bytes, std::vector<Asked>& asked) {
+void Connection::set_unwritten(size_t bytes, bool pressed, std::vector<Asked>& asked) {
   unwritten_ = bytes;
+  pressed_ = pressed;
   go_on(asked);
 }
 

@@ -3,7 +3,9 @@
 // follow each other without waiting are sent on at once, and answered in their order.
 //
 // Bounds (G9): commands in work, output that the client has not taken, and input that waits for either. Past
-// them nothing more is read, which TCP tells the client: a slow reader hurts only itself.
+// them nothing more is read, which TCP tells the client: a slow reader hurts only itself. How large replies
+// will be is not known when commands begin: a connection begins with few at a time, and has as many in work
+// as would fit if they were all like the largest of the latest replies.
 
 #include <cstdint>
 #include <deque>
@@ -21,9 +23,11 @@ namespace atolldb::resp {
 
 struct ConnectionLimits {
   ParserLimits parser;
-  size_t pipeline_max = 1024;           // commands in work
-  size_t output_bytes_max = 1u << 20;   // waiting: no further command is begun
-  size_t input_bytes_max = 256u << 10;  // waiting whole: nothing more is read
+  size_t pipeline_max = 1024;               // commands in work
+  size_t pipeline_first = 4;                // before any has been answered; one more with each answer
+  size_t output_bytes_max = 1u << 20;       // waiting: no further command is begun
+  size_t output_bytes_pressed = 64u << 10;  // the same, while all connections together have too much
+  size_t input_bytes_max = 256u << 10;      // waiting whole: nothing more is read
 };
 
 class Connection {
@@ -45,7 +49,8 @@ class Connection {
   void answer(uint32_t slot, uint32_t number, region::Response&& response, std::vector<Asked>& asked);
   // What is to be written, in order. `unwritten`: what was taken before and has not left yet.
   std::vector<Bytes> take_output();
-  void set_unwritten(size_t bytes, std::vector<Asked>& asked);
+  // `pressed`: all connections together have too much output that waits.
+  void set_unwritten(size_t bytes, bool pressed, std::vector<Asked>& asked);
 
   bool has_output() const { return !output_.empty(); }
   bool takes_input() const { return !closing() && input_.size() - read_ < input_wanted(); }
@@ -56,7 +61,9 @@ class Connection {
   // The beginning of a command waits for its end.
   bool is_half_sent() const { return input_.size() != read_ && !blocked(); }
   size_t input_bytes() const { return input_.capacity(); }
+  size_t output_bytes() const { return output_bytes_ + ahead_bytes_; }  // not taken yet
   uint64_t commands() const { return commands_; }
+  uint32_t first_slot() const { return first_slot_; }  // of the commands in work
   const Session& session() const { return session_; }
 
  private:
@@ -67,10 +74,13 @@ class Connection {
     Protocol protocol = Protocol::resp2;
     bool done = false;
     Output reply;  // rendered before its turn
+    size_t reply_bytes = 0;
   };
 
   size_t input_wanted() const;
   bool blocked() const;
+  size_t pipeline_max() const;
+  void note_reply(size_t bytes);
   // Begins the commands that lie in `bytes`; how many bytes they were.
   size_t begin_commands(BytesView bytes, std::vector<Asked>& asked);
   void begin_command(std::vector<Asked>& asked);
@@ -78,6 +88,7 @@ class Connection {
   void take_asked(uint32_t slot, Conversation& conversation, std::vector<Asked>& asked);
   void reply_error(BytesView text);
   Output& output_for_new_slot(Slot& slot);
+  void push_done(Slot&& slot);
   void finish_slots();
   void go_on(std::vector<Asked>& asked);
 
@@ -92,7 +103,10 @@ class Connection {
   uint32_t first_slot_ = 0;          // the number of slots_.front()
   Conversation* barrier_ = nullptr;  // nothing is begun until it is done
   Output output_;
-  size_t output_bytes_ = 0, unwritten_ = 0;
+  size_t output_bytes_ = 0, ahead_bytes_ = 0, unwritten_ = 0;
+  size_t answered_ = 0;     // up to pipeline_max
+  size_t reply_bytes_ = 1;  // of the largest of the latest replies
+  bool pressed_ = false;
   uint64_t commands_ = 0;
 };
 

@@ -15,7 +15,7 @@ void Conversation::begin(std::vector<region::Request>&& requests) {
   asked_ = std::move(requests);
   answers_.clear();
   answers_.resize(asked_.size());
-  sent_ = answered_ = 0;
+  sent_ = answered_ = answer_bytes_ = 0;
 }
 
 std::vector<Conversation::Asked> Conversation::take_asked() {
@@ -26,6 +26,15 @@ std::vector<Conversation::Asked> Conversation::take_asked() {
 }
 
 void Conversation::answer(uint32_t number, region::Response&& response) {
+  answer_bytes_ += response.value.size();
+  for (const Bytes& value : response.values) answer_bytes_ += value.size();
+  if (answer_bytes_ > kAnswerBytesMax && region::reads_key(asked_[number].op)) {
+    response = {};
+    response.outcome = region::Outcome::rejected;
+    response.code = Errc::too_large;
+    response.message = "the values that this command reads are larger than " +
+                       std::to_string(kAnswerBytesMax >> 20) + " MiB together; read fewer at once";
+  }
   answers_[number] = std::move(response);
   if (++answered_ < asked_.size()) return;
   asked_.clear();

@@ -56,6 +56,8 @@ class Script {
 class Conversation {
  public:
   static constexpr size_t kAskedAtOnce = 256;
+  // What the answers to one command's reads hold together; beyond, the rest of them are refused.
+  static constexpr size_t kAnswerBytesMax = 64u << 20;
 
   // `prng` outlives the conversation.
   Conversation(std::vector<Bytes>&& command, Protocol protocol, Prng& prng)
@@ -118,6 +120,7 @@ class Conversation {
   std::vector<region::Request> asked_;
   std::vector<region::Response> answers_;
   size_t sent_ = 0, answered_ = 0;
+  size_t answer_bytes_ = 0;
 };
 
 }  // namespace atolldb::resp

@@ -47,7 +47,7 @@ struct Fixture {
   Bytes output() {
     Bytes out;
     for (const Bytes& buffer : get().take_output()) out += buffer;
-    get().set_unwritten(0, asked);
+    get().set_unwritten(0, false, asked);
     return out;
   }
 };
@@ -132,7 +132,7 @@ TEST_CASE("RESP connection: many keys at once, asked in portions and answered to
 
 TEST_CASE("RESP connection: a long pipeline, no more in work than its bound", "[resp]") {
   Fixture f;
-  f.limits.pipeline_max = 10;
+  f.limits.pipeline_max = f.limits.pipeline_first = 10;
   f.limits.input_bytes_max = 1000;
   Bytes stream;
   for (int i = 0; i < 100; ++i) stream += encode({"GET", std::to_string(i)});
@@ -152,6 +152,46 @@ TEST_CASE("RESP connection: a long pipeline, no more in work than its bound", "[
   CHECK(f.get().takes_input());
 }
 
+TEST_CASE("RESP connection: large replies, as many in work as would fit", "[resp]") {
+  Fixture f;
+  Bytes stream;
+  for (int i = 0; i < 2000; ++i) stream += encode({"GET", std::to_string(i)});
+  f.get().receive(stream, f.asked);
+  CHECK(f.asked.size() == f.limits.pipeline_first);
+  const auto answer_oldest = [&](size_t size) {
+    f.answer_value(f.next(), Bytes(size, 'v'));
+    for (const Bytes& buffer : f.get().take_output()) CHECK_FALSE(buffer.empty());
+    f.get().set_unwritten(0, false, f.asked);
+  };
+  for (int i = 0; i < 100; ++i) answer_oldest(10);
+  CHECK(f.asked.size() == f.limits.pipeline_first + 100);
+  while (f.asked.size() > 1) {  // one large reply, and nothing is begun until those in work would fit
+    const size_t in_work = f.asked.size();
+    answer_oldest(f.limits.output_bytes_max);
+    CHECK(f.asked.size() == in_work - 1);
+  }
+  for (int i = 0; i < 200; ++i) answer_oldest(10);  // the large one fades
+  CHECK(f.asked.size() > 200);
+}
+
+TEST_CASE("RESP connection: too much waits for all clients together, only who reads goes on", "[resp]") {
+  Fixture f;
+  f.get().set_unwritten(f.limits.output_bytes_pressed, true, f.asked);
+  f.send({"GET", "a"});
+  CHECK(f.asked.empty());
+  f.get().set_unwritten(f.limits.output_bytes_pressed - 1, true, f.asked);
+  CHECK(f.asked.size() == 1);
+}
+
+TEST_CASE("RESP connection: the values of one command are too large together, it is refused", "[resp]") {
+  Fixture f;
+  f.send({"MGET", "a", "b", "c"});
+  for (int i = 0; i < 3; ++i) f.answer_value(f.next(), Bytes(Conversation::kAnswerBytesMax / 2, 'v'));
+  const Bytes output = f.output();
+  CHECK(output.substr(0, 5) == "-ERR ");
+  CHECK(output.find("64 MiB") != Bytes::npos);
+}
+
 TEST_CASE("RESP connection: a client that does not read, nothing more is begun", "[resp]") {
   Fixture f;
   f.limits.output_bytes_max = 100;
@@ -159,9 +199,9 @@ TEST_CASE("RESP connection: a client that does not read, nothing more is begun",
   f.send({"GET", "a"});
   CHECK(f.asked.empty());
   for (const Bytes& buffer : f.get().take_output()) CHECK(buffer.size() > 200);
-  f.get().set_unwritten(150, f.asked);
+  f.get().set_unwritten(150, false, f.asked);
   CHECK(f.asked.empty());
-  f.get().set_unwritten(50, f.asked);
+  f.get().set_unwritten(50, false, f.asked);
   CHECK(f.asked.size() == 1);
 }
 

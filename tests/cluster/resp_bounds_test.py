@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+"""What Redis clients that mean no good cost a node: connections that idle, do not read, or never finish what they begin
+to send. Memory stays within bounds (G9), and others do not notice (G10)."""
+
+import contextlib
+import resource
+
+from cluster import Cluster, ClusterTest, main
+from resp_client import Client
+
+MIB = 1 << 20
+
+
+class RespBoundsTest(ClusterTest):
+    @classmethod
+    def setUpClass(cls):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+        cls.stack = contextlib.ExitStack()
+        cls.cluster = cls.stack.enter_context(Cluster(regions="eu", nodes=1))
+        cls.port = cls.cluster.base_port + 1
+        with Client(cls.port) as client:
+            info = client.call("INFO", "server").decode()
+        cls.pid = int(next(line.split(":")[1] for line in info.splitlines() if line.startswith("process_id:")))
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.stack.close()
+
+    def memory(self):
+        """Of its own, in bytes: without LMDB's map."""
+        with open("/proc/{}/status".format(self.pid)) as file:
+            return next(int(line.split()[1]) * 1024 for line in file if line.startswith("RssAnon:"))
+
+    @contextlib.contextmanager
+    def clients(self, count):
+        """So many connections."""
+        with contextlib.ExitStack() as stack:
+            yield [stack.enter_context(Client(self.port)) for _ in range(count)]
+
+    def serve_somebody_else(self):
+        with Client(self.port) as client:
+            for i in range(200):
+                self.assertEqual(client.call("SET", "other", i), "OK")
+                self.assertEqual(client.call("GET", "other"), b"%d" % i)
+
+    def assert_grown_less(self, before, most, what):
+        grown = self.memory() - before
+        print("figures: {}: {:.1f} MiB".format(what, grown / MIB))
+        self.assertLess(grown, most, what)
+
+    def test_a_thousand_idle_connections(self):
+        before = self.memory()
+        with self.clients(1000) as clients:
+            for client in clients:
+                self.assertEqual(client.call("PING"), "PONG")
+            self.assert_grown_less(before, 16 * MIB, "1000 idle connections")
+            self.serve_somebody_else()
+
+    def test_announced_and_never_sent(self):
+        before = self.memory()
+        with self.clients(300) as clients:
+            for i, client in enumerate(clients):
+                client.raw((b"*1048576\r\n", b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$16777216\r\nx", b"$")[i % 3])
+            self.serve_somebody_else()
+            self.assert_grown_less(before, 16 * MIB, "300 clients that announce megabytes and stop")
+
+    def test_clients_that_do_not_read(self):
+        with Client(self.port) as client:
+            self.assertEqual(client.call("SET", "large", b"v" * MIB), "OK")
+            client.call("GET", "large")
+        before, clients_count = self.memory(), 40
+        with self.clients(clients_count) as clients:
+            for client in clients:
+                client.raw(Client.encode("GET", "large") * 200)
+            self.serve_somebody_else()
+            # What was asked for before the first answer was seen, and what was written until then.
+            self.assert_grown_less(before, clients_count * 6 * MIB, "40 clients that ask for 200 MiB each and read nothing")
+
+
+if __name__ == "__main__":
+    main()
