@@ -89,7 +89,8 @@ void write_atoll(Text& out, const Node& node, const json& status) {
 }  // namespace
 
 std::string info_text(const Node& node, BytesView status_json, BytesView section) {
-  const json status = json::parse(status_json, nullptr, false);
+  json status = json::parse(status_json, nullptr, false);
+  if (!status.is_object()) status = json::object();
   const NodeFigures figures = node.figures();
   Text out(section);
   if (out.section("server", "Server")) {
