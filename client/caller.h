@@ -106,6 +106,7 @@ class Caller {
     Then<T> then;
     T value{};
     bool stale = false;
+    std::optional<region::Behind> behind;
   };
 
   template <typename T>
@@ -130,6 +131,7 @@ template <typename T>
 void Caller::take(const std::shared_ptr<Work<T>>& work, region::Response&& response) {
   const bool done = response.outcome == region::Outcome::done;
   work->stale |= response.stale;
+  if (response.behind) work->behind = response.behind;
   if (done) {
     Bytes cursor = work->call.paged ? std::move(response.value) : Bytes();
     work->call.take(response, work->value);
@@ -145,6 +147,7 @@ void Caller::take(const std::shared_ptr<Work<T>>& work, region::Response&& respo
   reply.message = std::move(response.message);
   reply.node = response.node;
   reply.stale = work->stale;
+  reply.behind = work->behind;
   if (done) reply.value = std::move(work->value);
   work->then(std::move(reply));
 }

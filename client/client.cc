@@ -27,6 +27,8 @@ CoreConfig core_config(const Options& options) {
   config.wait_for_nodes = options.wait_for_nodes;
   config.retry_unknown_writes = options.retry_unknown_writes;
   config.attempt_timeout = Duration::millis(options.attempt_timeout_ms);
+  config.silence = Duration::millis(std::max<uint32_t>(10, options.silent_node_ms) / 2);
+  config.hedge_reads = options.hedge_reads;
   config.in_flight_max = options.in_flight_max;
   config.connections_per_node = options.connections_per_node;
   config.seed = entropy();
@@ -112,9 +114,15 @@ Response Client::call(Request&& request, const Target& target) {
 }
 
 bool Client::submit(Request&& request, Callback callback) {
+  return submit_of_session(std::move(request), false, std::move(callback));
+}
+
+bool Client::submit_of_session(Request&& request, bool elsewhere, Callback callback) {
   if (request.deadline_ms == 0) request.deadline_ms = deadline_ms_;
   request.local = request.local || (local_ && is_read(request.op));
-  return loop_->send(std::move(request), target_, std::move(callback));
+  Target target = target_;
+  target.elsewhere = elsewhere;
+  return loop_->send(std::move(request), target, std::move(callback));
 }
 
 void Client::check_may_wait() const {
@@ -123,6 +131,7 @@ void Client::check_may_wait() const {
 
 RegionId Client::region() const { return region_; }
 uint64_t Client::retries() const { return loop_->retries(); }
+uint64_t Client::hedges() const { return loop_->hedges(); }
 uint32_t Client::deadline_ms() const { return deadline_ms_; }
 
 }  // namespace atolldb::client

@@ -31,6 +31,9 @@ struct Options {
   bool retry_unknown_writes = false;                  // repeat plain writes whose outcome is open
   uint32_t deadline_ms = region::kDeadlineDefaultMs;  // of each call, kDeadlineMaxMs at most
   uint32_t attempt_timeout_ms = 1'000;                // then what may be repeated is, at another node
+  uint32_t silent_node_ms =
+      300;                  // a near node that owes answers and gives no sign of life is left; 10 at least
+  bool hedge_reads = true;  // reads that take longer than 95 of 100 are sent a second time: one in 20 at most
   uint32_t in_flight_max = 65'536;
   uint32_t connections_per_node = 1;
 };
@@ -57,11 +60,14 @@ class Client final : public Caller {
 
   RegionId region() const;       // the home region
   uint64_t retries() const;      // attempts beyond the first of each request
+  uint64_t hedges() const;       // those of them that were slow reads, asked a second time
   uint32_t deadline_ms() const;  // of each call
 
  private:
   Client(std::unique_ptr<Loop> loop, RegionId region, const Options& options);
+  friend class Session;
   bool submit(region::Request&& request, Callback callback) override;
+  bool submit_of_session(region::Request&& request, bool elsewhere, Callback callback);
   void check_may_wait() const override;
 
   std::unique_ptr<Loop> loop_;

@@ -32,10 +32,17 @@ uint32_t node_deadline_ms(Duration left) {
 }  // namespace
 
 Core::Core(const CoreConfig& config, const topology::Topology& topology)
-    : config_(config), topology_(topology), routes_(topology), dice_(config.seed) {
+    : config_(config),
+      topology_(topology),
+      routes_(topology),
+      dice_(config.seed),
+      hedges_(topology.regions.size()),
+      absences_(topology.regions.size()) {
   ensure(!config.regions.empty(), "a client needs a region to ask");
   ensure(config.in_flight_max <= kSlotsMax, "in_flight_max does not fit a correlation number");
   ensure(config.connections_per_node > 0, "a client needs a connection");
+  sign_.op = region::Op::ping;
+  sign_.correlation = kSignCorrelation;
   size_t numbers = 0;
   for (const topology::Node& node : topology.nodes) numbers = std::max(numbers, size_t{raw(node.number)} + 1);
   places_.resize(numbers);
@@ -72,32 +79,39 @@ void Core::release(uint32_t index) {
   Slot& slot = slots_[index];
   slot.state = State::unused;
   slot.timer = 0;
+  if (std::exchange(slot.question, false)) --questions_;
   slot.callback = nullptr;
   slot.request = {};
   slot.last_error.clear();
   free_.push_back(index);
 }
 
-bool Core::submit(Instant now, region::Request&& request, const Target& target, Callback&& callback) {
-  if (in_flight() >= config_.in_flight_max) return false;
-  const uint32_t index = take_slot();
-  Slot& slot = slots_[index];
+void Core::prepare(Instant now, Slot& slot, region::Request&& request, const Target& target) {
   slot.maybe_happened = false;
   slot.behinds = 0;
   slot.tries = slot.failures = 0;
-  slot.rank = 0;
+  slot.may_hedge = false;
+  slot.rank = first_rank();
   slot.tried = 0;
   slot.first_sequence = slot.sequence + 1;
   slot.deadline = now + Duration::millis(std::min(request.deadline_ms, region::kDeadlineMaxMs));
   slot.target = target;
   slot.request = std::move(request);
   slot.request.id.reset();
-  slot.callback = std::move(callback);
   slot.last_code = Errc::unavailable;
   slot.region = target.node     ? topology_.find(*target.node)->region
                 : target.region ? *target.region
-                                : config_.regions.front();
+                                : config_.regions[slot.rank];
   slot.partition = topology_.placement.place(slot.request.key).partition;
+}
+
+bool Core::submit(Instant now, region::Request&& request, const Target& target, Callback&& callback) {
+  if (in_flight() >= config_.in_flight_max) return false;
+  now_ = now;
+  const uint32_t index = take_slot();
+  Slot& slot = slots_[index];
+  prepare(now, slot, std::move(request), target);
+  slot.callback = std::move(callback);
   if (region::encoded_bytes_max(slot.request) + kFrameSlackBytes > region::kClientFrameBytesMax ||
       slot.request.args.size() > region::kClientFrameItemsMax) {
     fail(index, Errc::too_large,
@@ -131,7 +145,7 @@ std::optional<uint32_t> Core::pick(Instant now, const Slot& slot, uint32_t lane)
     const Link& link = links_[index];
     if ((slot.tried >> (places_[raw(node)] & 63)) & 1) continue;
     if (link.state == LinkState::closed && now < link.retry_at) continue;
-    if (now >= link.avoid_until) return index;
+    if (now >= link.avoid_until && !link.silent) return index;
     if (!second_best) second_best = index;
   }
   return second_best;
@@ -149,8 +163,10 @@ void Core::route(Instant now, uint32_t index) {
 void Core::end_round(Instant now, uint32_t index) {
   Slot& slot = slots_[index];
   slot.tried = 0;
+  if (config_.any_region && !slot.target.node && !slot.target.region && is_lost(slot.region))
+    absences_.leave(now, slot.region, slot.request.key);
   if (next_region(slot)) return route(now, index);
-  if (slot.last_code == Errc::version || !config_.wait_for_nodes)
+  if (slot.last_code == Errc::version || !config_.wait_for_nodes || slot.question)
     return fail(index, slot.last_code, last_words(slot));
   wait(now, index);
 }
@@ -158,10 +174,19 @@ void Core::end_round(Instant now, uint32_t index) {
 bool Core::next_region(Slot& slot) {
   const bool bound = slot.target.node || slot.target.region ||
                      (slot.maybe_happened && region::takes_request_id(slot.request.op));
-  if (bound || !config_.any_region) return false;
-  slot.rank = slot.rank + 1 < config_.regions.size() ? slot.rank + 1 : 0;
+  return !bound && config_.any_region && to_next_rank(slot);
+}
+
+// On to the next nearest region that is not away. False: there is none further; the slot is at the first
+// again.
+bool Core::to_next_rank(Slot& slot) {
+  const size_t begin = slot.rank + 1;
+  for (slot.rank = begin; slot.rank < config_.regions.size(); ++slot.rank)
+    if (!absences_.away(config_.regions[slot.rank])) break;
+  const bool found = slot.rank < config_.regions.size();
+  if (!found) slot.rank = first_rank();
   slot.region = config_.regions[slot.rank];
-  return slot.rank != 0;
+  return found;
 }
 
 void Core::enqueue(Instant now, uint32_t index, uint32_t link) {
@@ -169,9 +194,14 @@ void Core::enqueue(Instant now, uint32_t index, uint32_t link) {
   slot.state = State::queued;
   slot.link = link;
   links_[link].queue.push_back(index);
-  arm(index, now + config_.attempt_timeout);
+  slot.attempt_due = now + config_.attempt_timeout;
+  const auto delay = hedges_.delay(slot.region);
+  slot.may_hedge = delay && config_.hedge_reads && slot.tries == 0 && !slot.target.node && !slot.question &&
+                   region::reads_key(slot.request.op);
+  arm(index, slot.may_hedge ? std::min(slot.attempt_due, now + *delay) : slot.attempt_due);
   if (links_[link].state == LinkState::closed) {
     links_[link].state = LinkState::opening;
+    links_[link].opened_at = now;
     opens_.push_back(LinkId{link});
   }
   mark_ready(link);
@@ -208,13 +238,17 @@ void Core::pop_timer() {
   timers_.pop_back();
 }
 
-Instant Core::next_deadline() {
+Instant Core::next_timer() {
   while (!timers_.empty() && !is_live(timers_.front())) pop_timer();
   return timers_.empty() ? Instant::never() : timers_.front().due;
 }
 
+Instant Core::next_deadline() { return std::min(next_timer(), upkeep_due()); }
+
 void Core::handle_tick(Instant now) {
-  while (next_deadline() <= now) {
+  now_ = now;
+  if (now >= upkeep_due()) upkeep(now);
+  while (next_timer() <= now) {
     const uint32_t index = timers_.front().slot;
     pop_timer();
     const Slot& slot = slots_[index];
@@ -222,6 +256,8 @@ void Core::handle_tick(Instant now) {
       expire(index);
     else if (slot.state == State::waiting)
       route(now, index);
+    else if (slot.may_hedge)
+      hedge(now, index);
     else
       handle_timeout(now, index);
   }
@@ -230,7 +266,8 @@ void Core::handle_tick(Instant now) {
 // ---- links and frames
 
 void Core::mark_ready(uint32_t link) {
-  if (links_[link].ready || links_[link].state != LinkState::up || links_[link].queue.empty()) return;
+  const bool idle = links_[link].queue.empty() && !links_[link].wants_sign;
+  if (links_[link].ready || links_[link].state != LinkState::up || idle) return;
   links_[link].ready = true;
   ready_.push_back(LinkId{link});
 }
@@ -242,16 +279,20 @@ std::vector<LinkId> Core::take_ready() {
   return std::exchange(ready_, {});
 }
 
-void Core::handle_link_up(Instant, LinkId id) {
+void Core::handle_link_up(Instant now, LinkId id) {
+  now_ = now;
   Link& link = links_[id.index];
   link.state = LinkState::up;
   link.failures = 0;
+  link.patience = patience_for(now - link.opened_at);  // the handshake takes two round trips or more
   mark_ready(id.index);
 }
 
 void Core::handle_link_down(Instant now, LinkId id, const std::string& why) {
+  now_ = now;
   Link& link = links_[id.index];
   link.state = LinkState::closed;
+  link.watched = link.silent = link.wants_sign = false;
   link.retry_at = now + doubled(kReconnectMin, link.failures++, kReconnectMax);
   link.queue.clear();
   routes_.forget_coordinator(node_of(id));
@@ -272,6 +313,7 @@ Bytes Core::take_frame(Instant now, LinkId id) {
   Link& link = links_[id.index];
   if (link.state != LinkState::up) return {};
   outgoing_.clear();
+  if (std::exchange(link.wants_sign, false)) outgoing_.push_back(&sign_);
   size_t bytes = kFrameSlackBytes, items = 0, taken = 0;
   for (; taken < link.queue.size(); ++taken) {
     Slot& slot = slots_[link.queue[taken]];
@@ -285,7 +327,9 @@ Bytes Core::take_frame(Instant now, LinkId id) {
     outgoing_.push_back(&slot.request);
   }
   link.queue.erase(link.queue.begin(), link.queue.begin() + static_cast<std::ptrdiff_t>(taken));
-  return outgoing_.empty() ? Bytes() : region::encode_requests(outgoing_);
+  if (outgoing_.empty()) return {};
+  watch(now, id.index);
+  return region::encode_requests(outgoing_);
 }
 
 // The attempt leaves now: its correlation number, what is left of the deadline, and an increment's id. While
@@ -296,6 +340,10 @@ void Core::begin_attempt(Instant now, uint32_t index) {
   slot.state = State::sent;
   ++slot.sequence;
   if (++slot.tries > 1) ++retries_;
+  if (slot.tries == 1 && region::reads_key(request.op)) {
+    slot.started = now;
+    hedges_.earn();
+  }
   request.correlation = (slot.sequence << kSlotBits) | index;
   request.deadline_ms = node_deadline_ms(slot.deadline - now);
   if (!region::takes_request_id(request.op)) return;

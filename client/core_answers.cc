@@ -20,6 +20,11 @@ constexpr Duration kAvoid = Duration::millis(2'000);
 // ---- endings
 
 void Core::complete(uint32_t index, Response&& response) {
+  const Slot& slot = slots_[index];
+  if (slot.question) {
+    absences_.end_question(now_, *slot.target.region, response.outcome == Outcome::done);
+    return release(index);
+  }
   completions_.push_back({std::move(slots_[index].callback), std::move(response)});
   release(index);
 }
@@ -60,7 +65,10 @@ void Core::close() {
 // ---- answers
 
 void Core::handle_response(Instant now, LinkId link, Response&& response) {
+  now_ = now;
   links_[link.index].avoid_until = Instant{INT64_MIN};
+  hear(now, link.index, response);
+  if (response.correlation == kSignCorrelation) return;
   if (response.correlation == 0) return handle_refused_frame(now, link, response);
   const auto index = static_cast<uint32_t>(response.correlation & (kSlotsMax - 1));
   const uint64_t sequence = response.correlation >> kSlotBits;
@@ -73,15 +81,28 @@ void Core::handle_response(Instant now, LinkId link, Response&& response) {
   if (response.outcome == Outcome::done) {
     // Of a repeated plain write only the last attempt's answer speaks: an earlier one's would leave a later
     // attempt to overwrite whatever comes after it.
-    if (last || is_read(slot.request.op) || region::takes_request_id(slot.request.op))
-      complete(index, std::move(response));
-    return;
+    if (!last && !is_read(slot.request.op) && !region::takes_request_id(slot.request.op)) return;
+    measure(now, slot);
+    return complete(index, std::move(response));
   }
   if (!last || slot.state != State::sent) return;  // a later attempt is under way, and its answer counts
   if (response.outcome == Outcome::rejected)
     handle_rejected(now, index, link, std::move(response));
   else
     handle_unknown(now, index, std::move(response));
+}
+
+// The region is behind what the session has seen: on to the next one, and back to wait when all are.
+bool Core::go_elsewhere(Instant now, uint32_t index) {
+  Slot& slot = slots_[index];
+  if (!slot.target.elsewhere || slot.target.node || slot.target.region || slot.maybe_happened) return false;
+  slot.tried = 0;
+  if (!to_next_rank(slot)) {
+    slot.target.elsewhere = false;
+    slot.request.on_behind = region::OnBehind::wait;
+  }
+  route(now, index);
+  return true;
 }
 
 // Certainly nothing came of this attempt.
@@ -92,6 +113,7 @@ void Core::handle_rejected(Instant now, uint32_t index, LinkId link, Response&& 
   slot.last_error = describe(node) + ": " + response.message;
   switch (response.code) {
     case Errc::behind:
+      if (response.behind && go_elsewhere(now, index)) return;
       if (response.behind) break;  // what the session asked to be told
       if (region::takes_request_id(slot.request.op) && !slot.maybe_happened &&
           slot.behinds++ < kBehindsAtOnce)

@@ -81,6 +81,7 @@ inline Reply<int64_t> Counter::value() {
   reply.message = std::move(got.message);
   reply.node = got.node;
   reply.stale = got.stale;
+  reply.behind = got.behind;
   if (!reply.done() || !got.value.value) return reply;
   const Bytes& text = *got.value.value;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), reply.value);

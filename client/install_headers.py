@@ -10,7 +10,7 @@ import os
 import re
 import sys
 
-PUBLIC = ["client/client.h", "client/handles.h", "crdt/base/errc_name.h"]
+PUBLIC = ["client/client.h", "client/handles.h", "client/session.h", "crdt/base/errc_name.h"]
 # Folder in the source -> folder below atoll/. Nothing else may be needed: what is behind the library is its own affair.
 FOLDERS = {"client": "", "crdt/base": "base/", "region/core": "", "topology": ""}
 INCLUDE = re.compile(r'^#include "(.*)"$', re.M)

@@ -117,6 +117,7 @@ void Loop::settle() {
     links_.open(link, topology_.find(core_.node_of(link))->client.endpoint());
   for (const LinkId link : core_.take_ready()) flush(link);
   retries_.store(core_.retries(), std::memory_order_relaxed);
+  hedges_.store(core_.hedges(), std::memory_order_relaxed);
 }
 
 void Loop::flush(LinkId link) {

@@ -27,6 +27,7 @@ class Loop final : private Links::Handler {
   bool on_thread() const { return std::this_thread::get_id() == thread_.get_id(); }
   const topology::Topology& topology() const { return topology_; }
   uint64_t retries() const { return retries_.load(std::memory_order_relaxed); }
+  uint64_t hedges() const { return hedges_.load(std::memory_order_relaxed); }
 
  private:
   struct Submission {
@@ -63,7 +64,7 @@ class Loop final : private Links::Handler {
   std::atomic<uint32_t> in_flight_{0};  // taken and not called back
   std::atomic<bool> idle_{false};       // the thread waits, or is about to
   std::atomic<bool> stopping_{false};
-  std::atomic<uint64_t> retries_{0};
+  std::atomic<uint64_t> retries_{0}, hedges_{0};
 
   // The loop's thread.
   Core core_;

@@ -20,7 +20,9 @@ struct [[nodiscard]] Reply {
   Errc code = Errc::invalid;  // when not done
   std::string message;        // when not done: a sentence for a person
   NodeNumber node{};          // who answered; 0: nobody did
-  bool stale = false;  // a read that may lack what was acknowledged before it began: one replica's view
+  bool stale = false;         // a read that may lack what was acknowledged, or seen, before it began
+  // In a session, with Errc::behind or stale: what the region that answered has not got yet.
+  std::optional<region::Behind> behind;
 
   bool done() const { return outcome == region::Outcome::done; }
   bool rejected() const { return outcome == region::Outcome::rejected; }

@@ -13,6 +13,8 @@ namespace atolldb::client {
 struct Target {
   std::optional<NodeNumber> node;  // exactly this node, whoever coordinates
   std::optional<RegionId> region;  // this region and no other
+  bool elsewhere =
+      false;  // with neither: from a region that is behind the session's token on to the next one
 };
 
 // Called once, on the client's thread; must not block.

@@ -102,7 +102,7 @@ class Installed(unittest.TestCase):
         for name in names:
             self.assertRegex(name, r"(atolldb::(client::(Caller|Client|Session|calls)|topology::\w+)::|"
                                    r"(typeinfo|typeinfo name|vtable) for atolldb::client::|"
-                                   r"atolldb::topology::(load|parse)|ATOLL_0)")
+                                   r"atolldb::(topology::(load|parse)|region::(join|\w*token\w*)\b)|ATOLL_0)")
 
 
 if __name__ == "__main__":
