@@ -40,6 +40,7 @@ LIBRARIES = [
     (r"asio", r"region/io/.*"),
     (r"openssl", r"(wan|region)/io/.*|tools/.*"),
     (r"CLI/", r"(region/io|tools)/.*"),
+    (r"histedit", r"tools/atoll/line_editor\.cc"),
     (r"nlohmann", r"(region/node|region/io|region/resp|region/http|client|tools)/.*"),
     (r"httplib", r"region/io/http_protocol\.cc"),
     (r"prometheus", r"region/http/metrics\.cc"),

@@ -10,10 +10,13 @@ class App;
 
 namespace atolldb::tools {
 
+struct ShellState;
+
 struct Globals {
   std::string topology_file = "topology.toml";  // -t; `atoll dev` clusters: DIR/topology.toml
   bool json = false;
   int exit_status = 0;
+  ShellState* shell = nullptr;  // of the shell whose line this is
 };
 
 // Adds -t/--topology and --json, which every subcommand takes.
@@ -25,5 +28,6 @@ void register_keys(CLI::App& app, Globals& globals);     // get set del incr dec
 void register_cluster(CLI::App& app, Globals& globals);  // status, digest, inspect
 void register_bench(CLI::App& app, Globals& globals);    // bench
 void register_drill(CLI::App& app, Globals& globals);    // drill
+void register_shell(CLI::App& app, Globals& globals);    // shell
 
 }  // namespace atolldb::tools

@@ -6,6 +6,8 @@
 #include <iostream>
 #include <mutex>
 
+#include "tools/atoll/shell_state.h"
+
 namespace atolldb::tools {
 namespace {
 
@@ -24,8 +26,39 @@ void add_whom_options(CLI::App& command, Whom& whom, bool reads) {
   command.add_option("--deadline", whom.deadline_ms, "give up after so many milliseconds")
       ->check(CLI::Range(uint32_t{1}, region::kDeadlineMaxMs))
       ->capture_default_str();
+  command.add_option("--session", whom.session_file,
+                     "go on with the session whose token is in this file, and leave its token there");
+  command
+      .add_option_function<std::string>(
+          "--when-behind",
+          [&whom](const std::string& name) {
+            const auto when = when_behind_from(name);
+            if (!when)
+              throw CLI::ValidationError("--when-behind",
+                                         "found \"" + name + "\", expected wait, elsewhere or stale");
+            whom.when_behind = *when;
+          },
+          "of a session in a region that lacks some of it: wait, ask elsewhere, or take it stale")
+      ->type_name("wait|elsewhere|stale");
   if (reads)
     command.add_flag("--local", whom.local, "read what one node holds, without a quorum (may be behind)");
+}
+
+std::optional<client::WhenBehind> when_behind_from(const std::string& name) {
+  if (name == "wait") return client::WhenBehind::wait;
+  if (name == "elsewhere") return client::WhenBehind::elsewhere;
+  if (name == "stale") return client::WhenBehind::stale;
+  return std::nullopt;
+}
+
+void fill_from_shell(const CLI::App& command, const ShellState& shell, Whom& whom) {
+  const auto given = [&command](const char* option) { return command.count(option) > 0; };
+  if (!given("--region") && !given("--node")) {
+    whom.region = shell.region;
+    whom.node = shell.node;
+  }
+  if (!given("--any-region") && whom.node.empty()) whom.any_region = shell.any_region;
+  if (!given("--when-behind")) whom.when_behind = shell.when_behind;
 }
 
 std::string topology_path(const Globals& globals) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "client/client.h"
+#include "client/session.h"
 #include "crdt/base/errc_name.h"
 #include "region/core/request.h"
 #include "tools/atoll/command.h"
@@ -26,9 +27,15 @@ struct Whom {
   bool any_region = false;
   bool local = false;
   uint32_t deadline_ms = region::kDeadlineDefaultMs;
+  std::string session_file;  // holds a session's token; empty: no session
+  client::WhenBehind when_behind = client::WhenBehind::wait;
 };
-// --region, --node, --any-region, --deadline; with `reads` also --local.
+// --region, --node, --any-region, --deadline, --session, --when-behind; with `reads` also --local.
 void add_whom_options(CLI::App& command, Whom& whom, bool reads);
+// What the shell is set to where the command line says nothing.
+void fill_from_shell(const CLI::App& command, const ShellState& shell, Whom& whom);
+// "wait", "elsewhere" or "stale".
+std::optional<client::WhenBehind> when_behind_from(const std::string& name);
 
 // The file that -t names; without -t ./topology.toml, else .atoll-dev/topology.toml where that exists.
 std::string topology_path(const Globals& globals);

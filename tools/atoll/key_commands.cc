@@ -15,12 +15,15 @@
 #include <vector>
 
 #include "tools/atoll/command.h"
+#include "tools/atoll/command_session.h"
 #include "tools/atoll/connect.h"
 #include "tools/atoll/json_bytes.h"
+#include "tools/atoll/shell_state.h"
 
 namespace atolldb::tools {
 namespace {
 
+using client::Caller;
 using client::Client;
 using client::Reply;
 using Json = nlohmann::ordered_json;
@@ -36,17 +39,37 @@ struct KeyArgs {
 };
 
 // A connected client, or the exit status after the error was told.
-std::unique_ptr<Client> connect(const std::string& command, const Globals& globals, const Whom& whom,
+std::shared_ptr<Client> connect(const std::string& command, const Globals& globals, const Whom& whom,
                                 int& status) {
+  const ShellState::Key key{topology_path(globals), whom.region, whom.node,
+                            whom.any_region,        whom.local,  whom.deadline_ms};
+  if (globals.shell != nullptr)
+    if (const auto open = globals.shell->clients.find(key); open != globals.shell->clients.end())
+      return open->second;
   const auto topology = load_topology(globals);
   if (!topology) {
     status = report(command, topology.error());
     return nullptr;
   }
-  auto client = Client::open(*topology, options_for(whom));
-  if (client) return std::move(*client);
-  status = report(command, client.error());
-  return nullptr;
+  auto opened = Client::open(*topology, options_for(whom));
+  if (!opened) {
+    status = report(command, opened.error());
+    return nullptr;
+  }
+  std::shared_ptr<Client> client = std::move(*opened);
+  if (globals.shell != nullptr) globals.shell->clients[key] = client;
+  return client;
+}
+
+template <typename T>
+void note_stale(const Reply<T>& reply) {
+  if (!reply.done() || !reply.stale) return;
+  if (reply.behind)
+    std::cerr << "note: stale, this region lacks "
+              << (reply.behind->ms == 0 ? std::string("some") : std::to_string(reply.behind->ms) + " ms")
+              << " of what the session has seen\n";
+  else
+    std::cerr << "note: read from one replica, which may be behind\n";
 }
 
 template <typename T>
@@ -54,6 +77,7 @@ Json json_of(BytesView key, const Reply<T>& reply) {
   Json out;
   put_bytes(out, "key", key);
   out["outcome"] = name_of(reply.outcome);
+  if (reply.behind) out["behind_ms"] = reply.behind->ms;
   if (reply.done()) return out;
   out["code"] = name_of(reply.code);
   out["message"] = reply.message;
@@ -70,11 +94,12 @@ int tell(const std::string& command, const Globals& globals, BytesView key, cons
     std::cout << out.dump() << "\n";
   } else if (reply.done()) {
     std::cout << text << "\n";
+    note_stale(reply);
   }
   return reply.done() ? 0 : report(command, printable(key), reply.outcome, reply.code, reply.message);
 }
 
-int run_get(Client& client, const Globals& globals, const KeyArgs& args) {
+int run_get(Caller& client, const Globals& globals, const KeyArgs& args) {
   const Reply<client::Got> reply = client.get(args.key);
   const client::Got& got = reply.value;
   Json more = {{"found", got.value.has_value()}};
@@ -86,7 +111,6 @@ int run_get(Client& client, const Globals& globals, const KeyArgs& args) {
   if (got.hidden > 0)
     std::cerr << "note: " << got.hidden << (got.hidden == 1 ? " more sibling stands" : " more siblings stand")
               << " behind this value; \"atoll inspect " << printable(args.key) << "\" shows all\n";
-  if (reply.stale && !globals.json) std::cerr << "note: read from one replica, which may be behind\n";
   return got.value ? 0 : kFailedStatus;
 }
 
@@ -101,7 +125,7 @@ Result<Bytes> value_of(const std::string& argument) {
   return value;
 }
 
-int run_set(Client& client, const Globals& globals, const KeyArgs& args) {
+int run_set(Caller& client, const Globals& globals, const KeyArgs& args) {
   const Result<Bytes> value = value_of(args.value);
   if (!value) return report("set", value.error());
   if (args.context.empty())
@@ -122,7 +146,7 @@ Json json_of_bytes(const std::vector<Bytes>& items) {
   return out;
 }
 
-int run_siblings(Client& client, const Globals& globals, const KeyArgs& args) {
+int run_siblings(Caller& client, const Globals& globals, const KeyArgs& args) {
   const Reply<client::Siblings> reply = client.siblings(args.key);
   const client::Siblings& all = reply.value;
   const bool found = !all.values.empty() || all.added;
@@ -143,7 +167,7 @@ int run_siblings(Client& client, const Globals& globals, const KeyArgs& args) {
   return found ? 0 : kFailedStatus;
 }
 
-int run_del(Client& client, const Globals& globals, const KeyArgs& args) {
+int run_del(Caller& client, const Globals& globals, const KeyArgs& args) {
   int64_t deleted = 0;
   int status = 0;
   for (const std::string& key : args.keys) {
@@ -171,7 +195,7 @@ int tell_sum(const std::string& command, const Globals& globals, const KeyArgs& 
   return tell(command, globals, args.key, reply, more, text);
 }
 
-int run_hset(Client& client, const Globals& globals, const KeyArgs& args) {
+int run_hset(Caller& client, const Globals& globals, const KeyArgs& args) {
   if (args.elements.size() % 2 != 0)
     return report("hset",
                   {Errc::invalid, "found " + std::to_string(args.elements.size()) +
@@ -183,7 +207,7 @@ int run_hset(Client& client, const Globals& globals, const KeyArgs& args) {
   return tell("hset", globals, args.key, reply, {{"added", reply.value}}, std::to_string(reply.value));
 }
 
-int run_hget(Client& client, const Globals& globals, const KeyArgs& args) {
+int run_hget(Caller& client, const Globals& globals, const KeyArgs& args) {
   const Reply<client::Got> reply = client.hget(args.key, args.field);
   Json more = {{"found", reply.value.value.has_value()}};
   if (reply.value.value) put_bytes(more, "value", *reply.value.value);
@@ -192,7 +216,7 @@ int run_hget(Client& client, const Globals& globals, const KeyArgs& args) {
   return status != 0 || reply.value.value ? status : kFailedStatus;
 }
 
-int run_hgetall(Client& client, const Globals& globals, const KeyArgs& args) {
+int run_hgetall(Caller& client, const Globals& globals, const KeyArgs& args) {
   auto reply = client.hgetall(args.key);
   std::sort(reply.value.begin(), reply.value.end());
   Json fields = Json::array();
@@ -206,15 +230,19 @@ int run_hgetall(Client& client, const Globals& globals, const KeyArgs& args) {
     put_bytes(one, "value", value);
     fields.push_back(one);
   }
-  if (!globals.json && reply.done()) return 0;
+  if (!globals.json && reply.done()) {
+    note_stale(reply);
+    return 0;
+  }
   return tell("hgetall", globals, args.key, reply, {{"fields", fields}}, "");
 }
 
-int run_smembers(Client& client, const Globals& globals, const KeyArgs& args) {
+int run_smembers(Caller& client, const Globals& globals, const KeyArgs& args) {
   Reply<std::vector<Bytes>> reply = client.smembers(args.key);
   std::sort(reply.value.begin(), reply.value.end());
   if (!globals.json && reply.done()) {
     for (const Bytes& member : reply.value) std::cout << member << "\n";
+    note_stale(reply);
     return 0;
   }
   Json members = Json::array();
@@ -234,7 +262,7 @@ int64_t parse_amount(const std::string& text) {
   return amount;
 }
 
-using Runner = std::function<int(Client&, const Globals&, const KeyArgs&)>;
+using Runner = std::function<int(Caller&, const Globals&, const KeyArgs&)>;
 
 // A subcommand whose callback connects and runs.
 CLI::App& add_command(CLI::App& app, Globals& globals, const std::string& name, const std::string& help,
@@ -242,9 +270,12 @@ CLI::App& add_command(CLI::App& app, Globals& globals, const std::string& name, 
   CLI::App& command = *app.add_subcommand(name, help);
   add_common_options(command, globals);
   add_whom_options(command, args->whom, reads);
-  command.callback([&globals, name, args, run] {
+  command.callback([&globals, &command, name, args, run] {
+    if (globals.shell != nullptr) fill_from_shell(command, *globals.shell, args->whom);
     const auto client = connect(name, globals, args->whom, globals.exit_status);
-    if (client) globals.exit_status = run(*client, globals, *args);
+    if (!client) return;
+    globals.exit_status = run_in_session(name, globals, args->whom, *client,
+                                         [&](Caller& caller) { return run(caller, globals, *args); });
   });
   return command;
 }
@@ -280,13 +311,13 @@ void register_counters(CLI::App& app, Globals& globals) {
   auto incr = std::make_shared<KeyArgs>();
   CLI::App& incr_command =
       add_command(app, globals, "incr", "add to a counter, exactly once; prints the sum", incr, false,
-                  [](Client& client, const Globals& g, const KeyArgs& args) {
+                  [](Caller& client, const Globals& g, const KeyArgs& args) {
                     return tell_sum("incr", g, args, client.add(args.key, args.amount));
                   });
   auto decr = std::make_shared<KeyArgs>();
   CLI::App& decr_command =
       add_command(app, globals, "decr", "subtract from a counter, exactly once; prints the sum", decr, false,
-                  [](Client& client, const Globals& g, const KeyArgs& args) {
+                  [](Caller& client, const Globals& g, const KeyArgs& args) {
                     return tell_sum("decr", g, args, client.add(args.key, -args.amount));
                   });
   const auto add_amount = [](CLI::App& command, KeyArgs& args) {
@@ -308,7 +339,7 @@ void register_sets(CLI::App& app, Globals& globals) {
   add_elements(
       add_command(
           app, globals, "sadd", "add elements to a set; prints how many were new", sadd, false,
-          [](Client& client, const Globals& g, const KeyArgs& args) {
+          [](Caller& client, const Globals& g, const KeyArgs& args) {
             const auto reply = client.sadd(args.key, args.elements);
             return tell("sadd", g, args.key, reply, {{"added", reply.value}}, std::to_string(reply.value));
           }),
@@ -317,7 +348,7 @@ void register_sets(CLI::App& app, Globals& globals) {
   add_elements(
       add_command(
           app, globals, "srem", "remove elements from a set; prints how many were there", srem, false,
-          [](Client& client, const Globals& g, const KeyArgs& args) {
+          [](Caller& client, const Globals& g, const KeyArgs& args) {
             const auto reply = client.srem(args.key, args.elements);
             return tell("srem", g, args.key, reply, {{"removed", reply.value}}, std::to_string(reply.value));
           }),
@@ -349,7 +380,7 @@ void register_maps(CLI::App& app, Globals& globals) {
   auto hdel = std::make_shared<KeyArgs>();
   CLI::App& hdel_command = add_command(
       app, globals, "hdel", "delete fields of a map; prints how many were there", hdel, false,
-      [](Client& client, const Globals& g, const KeyArgs& args) {
+      [](Caller& client, const Globals& g, const KeyArgs& args) {
         const auto reply = client.hdel(args.key, args.elements);
         return tell("hdel", g, args.key, reply, {{"removed", reply.value}}, std::to_string(reply.value));
       });
@@ -364,7 +395,7 @@ void register_maps(CLI::App& app, Globals& globals) {
   auto hincrby = std::make_shared<KeyArgs>();
   CLI::App& hincrby_command =
       add_command(app, globals, "hincrby", "add to a field, exactly once; prints the sum", hincrby, false,
-                  [](Client& client, const Globals& g, const KeyArgs& args) {
+                  [](Caller& client, const Globals& g, const KeyArgs& args) {
                     return tell_sum("hincrby", g, args, client.hadd(args.key, args.field, args.amount));
                   });
   add_field(hincrby_command, *hincrby);

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "tools/atoll/command.h"
+#include "tools/atoll/run.h"
+#include "tools/atoll/shell_state.h"
 #include "topology/names.h"
 
 namespace atolldb::tools {
@@ -19,10 +21,6 @@ void add_common_options(CLI::App& command, Globals& globals) {
   command.add_flag("--json", globals.json, "print JSON instead of a table");
 }
 
-namespace {
-
-constexpr int kUsageStatus = 2;  // the command line itself is wrong; 1 is a command that failed
-
 void register_all(CLI::App& app, Globals& globals) {
   register_keys(app, globals);
   register_cluster(app, globals);
@@ -30,14 +28,16 @@ void register_all(CLI::App& app, Globals& globals) {
   register_dev(app, globals);
   register_bench(app, globals);
   register_drill(app, globals);
+  if (globals.shell == nullptr) register_shell(app, globals);
 }
 
+namespace {
+
 // The message for a word that stands where a subcommand should and is none, or "".
-std::string unknown_subcommand(const CLI::App& app, int argc, char** argv) {
+std::string unknown_subcommand(const CLI::App& app, const std::vector<std::string>& words) {
   const CLI::App* level = &app;
   std::string path = "atoll";
-  for (int i = 1; i < argc; ++i) {
-    const std::string word = argv[i];
+  for (const std::string& word : words) {
     const CLI::App* next = nullptr;
     std::vector<std::string> names;
     for (const CLI::App* sub : level->get_subcommands([](const CLI::App*) { return true; })) {
@@ -70,7 +70,9 @@ std::string usage_error(const CLI::App& app, const CLI::ParseError& error) {
   return path + ": " + error.what() + "\nRun \"" + path + " --help\" for what it takes.";
 }
 
-int run(int argc, char** argv) {
+}  // namespace
+
+int run_command(const std::vector<std::string>& words, ShellState* shell) {
   CLI::App app{
       "Atoll: a multi-region store in which every region takes writes and no update is lost silently",
       "atoll"};
@@ -78,21 +80,24 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", "atoll " ATOLL_VERSION);
   app.set_help_all_flag("--help-all", "print the help of every subcommand");
   Globals globals;
+  globals.shell = shell;
   if (const char* file = std::getenv("ATOLL_TOPOLOGY"); file != nullptr && *file != '\0')
     globals.topology_file = file;
+  if (shell != nullptr) globals.topology_file = shell->topology_file;
   register_all(app, globals);
   try {
-    app.parse(argc, argv);
+    app.parse(std::vector<std::string>(words.rbegin(), words.rend()));
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-    const std::string unknown = unknown_subcommand(app, argc, argv);
+    const std::string unknown = unknown_subcommand(app, words);
     std::cerr << (unknown.empty() ? usage_error(app, error) : unknown) << "\n";
     return kUsageStatus;
   }
   return globals.exit_status;
 }
 
-}  // namespace
 }  // namespace atolldb::tools
 
-int main(int argc, char** argv) { return atolldb::tools::run(argc, argv); }
+int main(int argc, char** argv) {
+  return atolldb::tools::run_command(std::vector<std::string>(argv + 1, argv + argc), nullptr);
+}
