@@ -121,7 +121,9 @@ class Replica {
     Bytes next;  // empty: that was all
   };
   Result<Fields> fields(BytesView key, BytesView after, size_t limit, size_t bytes_max);
-  Result<uint64_t> count_fields(BytesView key);  // Errc::wrong_type
+  // Looks at every row and decodes none. Errc::wrong_type.
+  Result<uint64_t> count_fields(BytesView key);
+  Result<uint64_t> count_members(BytesView key);
   // Nothing: there is no such field.
   Result<std::optional<Bytes>> field(BytesView key, BytesView field);
   // The multi-value view of a string: every sibling, what was added on top, and the context that names them.
@@ -235,6 +237,7 @@ class Replica {
              const std::vector<DotSet>& rests, const DotSet* excluded) const;
   void merge_key(BytesView key, const std::vector<DotSet>& contexts, const std::vector<Part>& parts,
                  const DotSet* joins);
+  uint64_t count_live(const Bytes& begin, const Bytes& end);
   void store(const At& at, Held& held);
   void account(uint32_t leaf, const std::optional<Digest>& before, const std::optional<Digest>& after);
   void settle(const DotSet& covered);

@@ -141,12 +141,16 @@ Result<uint64_t> Replica::count_fields(BytesView key) {
   if (Status checked = check_key(key); !checked) return checked.error();
   const At at = locate(key);
   if (is_other(view(at, false).type(), Type::map)) return wrong_type();
+  return count_live(tag_begin(at.prefix, RowTag::field), key_end(at.prefix));
+}
+
+uint64_t Replica::count_live(const Bytes& begin, const Bytes& end) {
   uint64_t count = 0;
   const auto visit = [&](BytesView, BytesView bytes) {
     if (holds_live(bytes)) ++count;
     return true;
   };
-  rows_.walk(tag_begin(at.prefix, RowTag::field), key_end(at.prefix), std::cref(visit));
+  rows_.walk(begin, end, std::cref(visit));
   return count;
 }
 

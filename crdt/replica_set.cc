@@ -162,4 +162,11 @@ Result<Replica::Members> Replica::members(BytesView key, BytesView after, size_t
   return out;
 }
 
+Result<uint64_t> Replica::count_members(BytesView key) {
+  if (Status checked = check_key(key); !checked) return checked.error();
+  const At at = locate(key);
+  if (is_other(view(at, false).type(), Type::set)) return wrong_type();
+  return count_live(tag_begin(at.prefix, RowTag::element), tag_begin(at.prefix, RowTag::journal));
+}
+
 }  // namespace atolldb::crdt

@@ -42,14 +42,10 @@ Result<Response> contains_each(Partition& partition, const Request& request) {
 }
 
 Result<Response> count(Partition& partition, const Request& request) {
+  auto count = partition.data.count_members(request.key);
+  if (!count) return count.error();
   Response response;
-  Bytes after;
-  do {
-    auto page = partition.data.members(request.key, after, kPageElements);
-    if (!page) return page.error();
-    response.number += static_cast<int64_t>(page->elements.size());
-    after = std::move(page->next);
-  } while (!after.empty());
+  response.number = static_cast<int64_t>(*count);
   return response;
 }
 
