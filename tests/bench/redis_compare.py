@@ -2,9 +2,11 @@
 """redis-benchmark against Debian's redis-server with `appendfsync always` and against Atoll, in turn on this machine: 50
 connections, values of 100 bytes, a million keys, without pipelining and 16 deep. Prints a table in Markdown: requests a
 second, the processor time that all processes spent on one request (the load generator's included), and the ratio of the
-throughput to Redis in the same run.
+throughput to Redis in the same run; where regions write to each other, how long the others took to have everything.
 
-    tests/bench/redis_compare.py [--build build] [--requests 100000] [--rounds 3] [--only NAME] [--json FILE]"""
+    tests/bench/redis_compare.py [--build build] [--requests 100000] [--rounds 3] [--only NAME] [--json FILE] [--write FILE]
+
+--write puts the table into a document, between the lines <!-- redis_compare --> and <!-- end -->."""
 
 import argparse
 import contextlib
@@ -59,7 +61,7 @@ def redis_server():
                                 "--appendfsync", "always", "--save", ""], stdout=subprocess.DEVNULL)
     try:
         wait_for(port)
-        yield port, [process.pid]
+        yield port, [process.pid], None
     finally:
         process.terminate()
         process.wait()
@@ -80,10 +82,21 @@ def atoll(build, regions, nodes, base_port):
             for j in range(1, nodes + 1):
                 with open(os.path.join(directory, "dev", "{}-{}".format(region, j), "pid")) as file:
                     pids.append(int(file.read().split()[0]))
-        yield base_port + 1, pids
+        topology = os.path.join(directory, "dev", "topology.toml")
+        yield base_port + 1, pids, lambda: seconds_to_converge(build, topology)
     finally:
         subprocess.run([*command, "down", *place], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def seconds_to_converge(build, topology):
+    """Until every node has the same digest, from now on."""
+    began = time.monotonic()
+    result = subprocess.run([os.path.join(build, "atoll"), "digest", "-t", topology, "--wait", "120"], capture_output=True,
+                            text=True)
+    if result.returncode != 0:
+        raise SystemExit("the regions are not equal after two minutes: " + result.stdout + result.stderr)
+    return time.monotonic() - began
 
 
 def measure(port, pids, test, depth, requests):
@@ -117,41 +130,64 @@ def main():
     parser.add_argument("--only", action="append", help="a part of a system's name; Redis runs in any case")
     parser.add_argument("--base-port", type=int, default=21000)
     parser.add_argument("--json", help="a file for all figures")
+    parser.add_argument("--write", help="a document that the table goes into")
     options = parser.parse_args()
     for program in ("redis-server", "redis-benchmark"):
         if shutil.which(program) is None:
             raise SystemExit(program + " is not installed: apt-get install redis-server redis-tools")
-    figures = {}
+    figures, behind = {}, {}
     for name, system in SYSTEMS.items():
         if options.only and not name.startswith("Redis") and not any(part in name for part in options.only):
             continue
         say("== " + name)
-        with system(options) as (port, pids):
+        with system(options) as (port, pids, converge):
             for depth in DEPTHS:
                 for test in TESTS:
                     requests = options.requests * (3 if depth > 1 else 1)
-                    runs = [measure(port, pids, test, depth, requests) for _ in range(options.rounds)]
+                    runs = []
+                    for _ in range(options.rounds):
+                        runs.append(measure(port, pids, test, depth, requests))
+                        if converge:
+                            behind[name] = max(behind.get(name, 0), converge())
                     rate = statistics.median(run[0] for run in runs)
                     cpu = statistics.median(run[1] for run in runs)
                     figures[name, test, depth] = rate, cpu
                     say("{:5} {:2} deep {:9.0f}/s {:6.1f} us CPU".format(test.upper(), depth, rate, cpu))
-    print("| system | " + " | ".join("{}{}".format(test.upper(), "" if depth == 1 else ", 16 deep")
-                                     for depth in DEPTHS for test in TESTS) + " |")
-    print("| --- |" + " --- |" * (len(DEPTHS) * len(TESTS)))
-    names = list(dict.fromkeys(name for name, _, _ in figures))
-    for name in names:
-        cells = []
-        for depth in DEPTHS:
-            for test in TESTS:
-                rate, cpu = figures[name, test, depth]
-                ratio = rate / figures[names[0], test, depth][0]
-                cells.append("{:,.0f}/s, {:.1f} µs{}".format(rate, cpu, "" if name == names[0]
-                                                             else ", **{:.2f}**".format(ratio)))
-        print("| {} | {} |".format(name, " | ".join(cells)))
+    lines = table_of(figures, behind)
+    print("\n".join(lines))
+    if options.write:
+        write_into(options.write, lines)
     if options.json:
         with open(options.json, "w") as file:
             json.dump([{"system": name, "test": test, "depth": depth, "per_second": rate, "cpu_us": cpu}
                        for (name, test, depth), (rate, cpu) in figures.items()], file, indent=1)
+
+
+def table_of(figures, behind):
+    tests = [(test, depth) for depth in DEPTHS for test in TESTS]
+    lines = ["| system | {} | all nodes equal after |".format(
+        " | ".join("{}{}".format(test.upper(), "" if depth == 1 else ", 16 deep") for test, depth in tests)),
+        "| --- |" + " --- |" * (len(tests) + 1)]
+    names = list(dict.fromkeys(name for name, _, _ in figures))
+    for name in names:
+        cells = []
+        for test, depth in tests:
+            rate, cpu = figures[name, test, depth]
+            ratio = "" if name == names[0] else ", **{:.2f}**".format(rate / figures[names[0], test, depth][0])
+            cells.append("{:,.0f}/s, {:.1f} µs{}".format(rate, cpu, ratio))
+        cells.append("{:.2f} s at most".format(behind[name]) if name in behind else "")
+        lines.append("| {} | {} |".format(name, " | ".join(cells)))
+    return lines
+
+
+def write_into(path, lines):
+    with open(path) as file:
+        text = file.read()
+    found = re.search(r"(<!-- redis_compare -->\n).*?(<!-- end -->)", text, re.S)
+    if not found:
+        raise SystemExit("{}: found no lines <!-- redis_compare --> and <!-- end -->".format(path))
+    with open(path, "w") as file:
+        file.write(text[:found.end(1)] + "\n" + "\n".join(lines) + "\n\n" + text[found.start(2):])
 
 
 if __name__ == "__main__":
