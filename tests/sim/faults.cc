@@ -82,6 +82,8 @@ bool Faults::commit(const PlannedFault& fault) {
       return lose_region(fault);
     case FaultKind::return_region:
       return return_region(fault);
+    case FaultKind::lost_disks:
+      return lose_disks(fault);
     case FaultKind::count_:
       break;
   }
@@ -443,12 +445,60 @@ bool Faults::nothing_of_its_own(uint32_t region) const {
 // and its machines come back when all others can be asked, and are left in peace until then.
 bool Faults::return_region(const PlannedFault& fault) {
   const uint32_t region = fault.a;
-  if (lost_[region] || !can_return(region) || !nothing_of_its_own(region)) return false;
+  const bool others = std::count(lost_.begin(), lost_.end(), true) + 2 <= static_cast<int64_t>(lost_.size());
+  if (lost_[region] || !others || !all_within_reach() || !nothing_of_its_own(region)) return false;
+  std::vector<uint32_t> machines;
+  for (uint32_t j = 0; j < world_.options().nodes; ++j) machines.push_back(world_.machine(region, j));
+  lose_until_all_is_well(fault, machines);
+  return true;
+}
+
+// W disks of a partition's replicas, while others stay that have all that was on them. Too few are left with
+// a vote for anybody to regain one in the ordinary way (docs/decisions/0009).
+bool Faults::lose_disks(const PlannedFault& fault) {
+  const WorldOptions& options = world_.options();
+  const uint32_t region = fault.a, n = std::min(options.n, options.nodes), w = std::min(options.w, n);
+  if (w == n || lost_[region] || !all_within_reach()) return false;
+  Prng dice(fault.amount);
+  const PartitionId partition{static_cast<uint16_t>(dice.below(options.partitions))};
+  const auto& replicas = world_.ring(region).replicas(partition);
+  const auto first = static_cast<uint32_t>(dice.below(n));
+  std::vector<uint32_t> gone;
+  for (uint32_t k = 0; k < w; ++k) gone.push_back(world_.machine(replicas[(first + k) % n]));
+  if (!others_have_it(region, gone)) return false;
+  lose_until_all_is_well(fault, gone);
+  return true;
+}
+
+// The region's other machines, and none of those has a damaged row that nobody has met.
+bool Faults::others_have_it(uint32_t region, const std::vector<uint32_t>& gone) const {
+  const auto stays = [&](uint32_t machine) {
+    return std::find(gone.begin(), gone.end(), machine) == gone.end();
+  };
+  for (const auto& [machine, resets] : latent_)
+    if (world_.region_of(machine) == region && stays(machine)) return false;
+  for (uint32_t p = 0; p < world_.options().partitions; ++p) {
+    const PartitionId partition{static_cast<uint16_t>(p)};
+    crdt::DotSet had, kept;
+    for (const NodeNumber node : world_.ring(region).replicas(partition)) {
+      const uint32_t machine = world_.machine(node);
+      if (stays(machine))
+        kept.join(world_.facts().synced(machine, partition));
+      else
+        had.join(world_.facts().had(machine, partition));
+    }
+    if (!kept.covers(had)) return false;
+  }
+  return true;
+}
+
+// Machines of one region. Nothing else happens to anybody until they have their votes again.
+void Faults::lose_until_all_is_well(const PlannedFault& fault, const std::vector<uint32_t>& machines) {
+  const uint32_t region = fault.a;
   returning_ = region;
   memory_lost_ = true;
   disturb(region, true);
-  for (uint32_t j = 0; j < world_.options().nodes; ++j) {
-    const uint32_t machine = world_.machine(region, j);
+  for (const uint32_t machine : machines) {
     world_.kill(machine, true);
     world_.wipe(machine);
     images_.erase(machine);
@@ -456,23 +506,22 @@ bool Faults::return_region(const PlannedFault& fault) {
     ++counts_.crashes;
   }
   lasting(fault, [this, region] { begin_again(region); });
-  return true;
 }
 
-// Every machine of every region that is not lost runs, votes and reaches all others.
-bool Faults::can_return(uint32_t region) {
+// Every machine of every region that is not lost runs, votes and reaches all others; those that are to return
+// may be away.
+bool Faults::all_within_reach() {
   for (uint32_t a = 0; a < world_.machines(); ++a) {
     if (lost_[world_.region_of(a)]) continue;
     if (returning_ != world_.region_of(a) && (!world_.serves(a) || !world_.has_vote(a))) return false;
     for (uint32_t b = 0; b < world_.machines(); ++b)
       if (a != b && !lost_[world_.region_of(b)] && world_.network().blocked(a, b)) return false;
   }
-  return std::count(lost_.begin(), lost_.end(), true) + 2 <= static_cast<int64_t>(lost_.size()) &&
-         !lost_[region];
+  return true;
 }
 
 void Faults::begin_again(uint32_t region) {
-  if (!healing_ && !can_return(region)) {
+  if (!healing_ && !all_within_reach()) {
     world_.at(world_.now() + Duration::millis(100), [this, region] { begin_again(region); });
     return;
   }

@@ -55,7 +55,10 @@ class Faults {
   bool lose_region(const PlannedFault& fault);
   bool return_region(const PlannedFault& fault);
   bool nothing_of_its_own(uint32_t region) const;
-  bool can_return(uint32_t region);
+  bool lose_disks(const PlannedFault& fault);
+  bool others_have_it(uint32_t region, const std::vector<uint32_t>& gone) const;
+  void lose_until_all_is_well(const PlannedFault& fault, const std::vector<uint32_t>& machines);
+  bool all_within_reach();
   void begin_again(uint32_t region);
   bool somebody_returns();
   void fail_disk(uint32_t machine, Prng& dice);
@@ -75,7 +78,8 @@ class Faults {
   uint64_t next_undo_ = 0;
   FaultCounts counts_;
   std::vector<bool> lost_;
-  std::optional<uint32_t> returning_;  // a region whose machines are away without their disks, or regain them
+  // A region of which machines are away without their disks, or regain them.
+  std::optional<uint32_t> returning_;
   std::vector<uint32_t> disturbances_;
   std::vector<Instant> calm_since_;
   std::vector<Calm> calm_;

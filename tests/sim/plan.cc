@@ -275,6 +275,7 @@ Duration draw_length(FaultKind kind, Prng& dice) {
     case FaultKind::flipped_record:
     case FaultKind::kill_region:
     case FaultKind::return_region:
+    case FaultKind::lost_disks:
       return Duration::millis(long_one ? between(dice, 5'000, 40'000) : between(dice, 10, 4'000));
     case FaultKind::pause:
       return Duration::millis(long_one ? between(dice, 5'000, 120'000) : between(dice, 50, 5'000));
@@ -323,7 +324,7 @@ void draw_faults(const Scenario& scenario, Plan& plan, Prng& dice) {
     fault.lasts = draw_length(fault.kind, dice);
     const bool regional = fault.kind == FaultKind::cut_regions || fault.kind == FaultKind::isolate_region ||
                           fault.kind == FaultKind::kill_region || fault.kind == FaultKind::lose_region ||
-                          fault.kind == FaultKind::return_region;
+                          fault.kind == FaultKind::return_region || fault.kind == FaultKind::lost_disks;
     const uint32_t places = regional ? plan.world.regions : machines;
     fault.a = static_cast<uint32_t>(dice.below(places));
     fault.b = static_cast<uint32_t>(dice.below(places));
@@ -336,10 +337,10 @@ void draw_faults(const Scenario& scenario, Plan& plan, Prng& dice) {
 
 std::string name_of(FaultKind kind) {
   static constexpr const char* kNames[kFaultKinds] = {
-      "kill",        "power loss",     "drain",          "pause",       "cut pair",     "cut one way",
-      "isolate",     "cut regions",    "isolate region", "loss",        "clog",         "wall clock",
-      "drift",       "slow disk",      "full disk",      "failed sync", "older disk",   "lost disk",
-      "flipped row", "flipped record", "kill region",    "lose region", "return region"};
+      "kill",        "power loss",     "drain",          "pause",       "cut pair",      "cut one way",
+      "isolate",     "cut regions",    "isolate region", "loss",        "clog",          "wall clock",
+      "drift",       "slow disk",      "full disk",      "failed sync", "older disk",    "lost disk",
+      "flipped row", "flipped record", "kill region",    "lose region", "return region", "lost disks"};
   return kNames[static_cast<size_t>(kind)];
 }
 

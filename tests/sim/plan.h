@@ -48,6 +48,7 @@ enum class FaultKind : uint8_t {
   kill_region,
   lose_region,    // all its machines and disks, for good
   return_region,  // all its machines and disks, and they begin again with nothing
+  lost_disks,     // W disks of a partition at once, and their machines begin again with nothing
   count_
 };
 inline constexpr size_t kFaultKinds = static_cast<size_t>(FaultKind::count_);

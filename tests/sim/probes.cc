@@ -28,6 +28,8 @@ std::string_view Probes::name(Probe probe) {
       return "memory lost";
     case Probe::memory_regained:
       return "memory regained";
+    case Probe::too_few_kept_theirs:
+      return "too few disks kept their memory";
     case Probe::partition_reset:
       return "partition began again after damage";
     case Probe::checkpoint:

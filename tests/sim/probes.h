@@ -20,6 +20,7 @@ enum class Probe : uint8_t {
   start_forgotten,
   memory_lost,
   memory_regained,
+  too_few_kept_theirs,  // it was regained from all that were left
   partition_reset,
   checkpoint,
   outbox_cut,

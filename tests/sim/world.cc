@@ -494,6 +494,8 @@ void World::line(uint32_t i, LogLevel level, std::string_view text) {
     if (text.find(" in_flight=0") == std::string_view::npos) probes_.hit(Probe::takeover_with_in_flight);
   } else if (begins(text, "this disk is older")) {
     probes_.hit(Probe::memory_lost);
+  } else if (begins(text, "too many replicas have lost")) {
+    probes_.hit(Probe::too_few_kept_theirs);
   }
   if (on_line) on_line(now_, i, level, text);
 }
