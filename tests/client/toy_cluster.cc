@@ -45,6 +45,8 @@ class ToyStore {
     out.node = node.number;
     out.epoch = kEpoch;
     out.stamp_ms = 1'000;
+    if (request.session)
+      out.token = region::format_token({{{node.region, ++stamp_}, Bytes(region::TokenPiece::kMacBytes, 'm')}});
     switch (request.op) {
       case Op::set:
         if (request.value == "refuse me") return rejected(out, Errc::too_large, "the value says so");
@@ -190,6 +192,7 @@ class ToyStore {
 
   const topology::Topology& topology_;
   std::mutex mutex_;
+  uint64_t stamp_ = 0;  // of the last answer in a session
   std::map<Bytes, Bytes> values_;
   std::map<Bytes, std::set<Bytes>> sets_;
   std::map<Bytes, std::map<Bytes, Bytes>> maps_;
