@@ -5,7 +5,9 @@
 //
 // and FieldsOut writes them in that order, FieldsIn reads them back. A message is an array whose first
 // element is its type. Readers take messages that have more fields than they know (a newer version's) and
-// refuse those that have fewer.
+// refuse those that have fewer. Fields that most messages do without stand last, and are left out there:
+//
+//   io.behind(m.verdict != Verdict::none, m.verdict, m.judged);
 
 #include <cstdint>
 #include <limits>
@@ -27,6 +29,10 @@ class FieldsCount {
   void operator()(const T&...) {
     count += sizeof...(T);
   }
+  template <typename... T>
+  void behind(bool there, const T&...) {
+    if (there) count += sizeof...(T);
+  }
   size_t count = 0;
 };
 
@@ -37,8 +43,16 @@ class FieldsOut {
   void operator()(const T&... values) {
     (put(values), ...);
   }
+  // Requires: where these are there, those behind before them are.
+  template <typename... T>
+  void behind(bool there, const T&... values) {
+    if (there) (put(values), ...);
+  }
 
  private:
+  template <typename T>
+  requires std::is_enum_v<T>
+  void put(T value) { writer_.uint(static_cast<uint64_t>(value)); }
   template <typename T>
   requires std::is_unsigned_v<T>
   void put(T value) {
@@ -91,10 +105,21 @@ class FieldsOut {
 
 class FieldsIn {
  public:
-  explicit FieldsIn(Reader& reader) : reader_(reader) {}
+  // `more`: how many elements there are beyond those that every message has.
+  FieldsIn(Reader& reader, size_t more) : reader_(reader), more_(more) {}
   template <typename... T>
   void operator()(T&... values) {
     (get(values), ...);
+  }
+  template <typename... T>
+  void behind(bool, T&... values) {
+    if (more_ < sizeof...(T)) return;
+    more_ -= sizeof...(T);
+    (get(values), ...);
+  }
+  // What a newer version has put there.
+  void skip_rest() {
+    for (; more_ > 0 && reader_.ok(); --more_) reader_.skip();
   }
 
  private:
@@ -105,6 +130,11 @@ class FieldsIn {
       value = reader_.boolean();
     else
       value = static_cast<T>(reader_.uint(std::numeric_limits<T>::max()));
+  }
+  template <typename T>
+  requires std::is_enum_v<T>
+  void get(T& value) {
+    value = static_cast<T>(reader_.uint(std::numeric_limits<std::underlying_type_t<T>>::max()));
   }
   void get(PartitionId& p) { p = PartitionId{static_cast<uint16_t>(reader_.uint(0xffff))}; }
   void get(NodeNumber& n) { n = NodeNumber{static_cast<uint16_t>(reader_.uint(0xffff))}; }
@@ -150,11 +180,13 @@ class FieldsIn {
     fields(count, nested);
     const size_t found = reader_.array();
     if (found < count.count) return reader_.fail("a field is missing");
-    fields(*this, nested);
-    for (size_t i = count.count; i < found && reader_.ok(); ++i) reader_.skip();
+    FieldsIn inner(reader_, found - count.count);
+    fields(inner, nested);
+    inner.skip_rest();
   }
 
   Reader& reader_;
+  size_t more_;
 };
 
 // [type, fields...]
@@ -178,9 +210,9 @@ bool decode_typed(Reader& reader, size_t elements, Message& message) {
     reader.fail("a field is missing");
     return false;
   }
-  FieldsIn io(reader);
+  FieldsIn io(reader, elements - 1 - count.count);
   fields(io, message);
-  for (size_t i = 1 + count.count; i < elements && reader.ok(); ++i) reader.skip();
+  io.skip_rest();
   return reader.ok();
 }
 

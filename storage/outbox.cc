@@ -5,6 +5,7 @@ namespace atolldb::storage {
 void Outbox::add(Entry entry) {
   entry.before = total_;
   total_ += entry.bytes;
+  if (entry.conditional && dots_.contains(entry.dot)) again_[entry.dot] = entry.at;
   dots_.insert(entry.dot);
   entries_.push_back(entry);
 }
@@ -15,7 +16,12 @@ uint64_t Outbox::bytes_between(uint64_t first, uint64_t last) const {
 }
 
 void Outbox::pop() {
-  dots_.erase(entries_.front().dot);
+  const Entry& front = entries_.front();
+  const bool newest = this->newest(front.dot, front.at) == front.at;
+  if (newest) {
+    dots_.erase(front.dot);
+    again_.erase(front.dot);
+  }
   entries_.pop_front();
   ++first_;
 }

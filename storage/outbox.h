@@ -3,12 +3,15 @@
 // log: the bytes stay there. Every replica keeps one; the coordinator sends from it, to replicas and to
 // regions alike (one delta path).
 //
+// A delta may be logged again, with another verdict: its earlier entries then speak of its newest record.
+//
 // Entries stand in the order in which they entered this replica, so an actor's deltas stand in counter order.
 // A stream remembers a sequence number and goes on from there. Entries go from the front once confirmed, or
 // are cut when the log that holds them is dropped; what was cut is repaired by a complete exchange.
 
 #include <cstdint>
 #include <deque>
+#include <map>
 
 #include "crdt/base/bytes.h"
 #include "crdt/base/ids.h"
@@ -25,13 +28,19 @@ class Outbox {
     crdt::Hlc stamp;
     LogPosition at;
     uint32_t bytes = 0;
-    uint64_t before = 0;  // bytes of all entries ever added before this one; set by add()
+    bool conditional = false;  // carries a verdict
+    uint64_t before = 0;       // bytes of all entries ever added before this one; set by add()
   };
 
   void add(Entry entry);
   uint64_t begin() const { return first_; }
   uint64_t end() const { return first_ + entries_.size(); }
   const Entry& at(uint64_t sequence) const { return entries_[sequence - first_]; }
+  // Where its newest record stands.
+  LogPosition newest(const Dot& dot, LogPosition at) const {
+    const auto found = again_.empty() ? again_.end() : again_.find(dot);
+    return found == again_.end() ? at : found->second;
+  }
   // What can still be sent as deltas.
   const crdt::DotSet& dots() const { return dots_; }
   uint64_t bytes() const { return total_ - (entries_.empty() ? total_ : entries_.front().before); }
@@ -53,6 +62,7 @@ class Outbox {
   uint64_t first_ = 1;
   std::deque<Entry> entries_;
   crdt::DotSet dots_;
+  std::map<Dot, LogPosition> again_;  // of those that were added more than once: the newest
   uint64_t total_ = 0;
 };
 

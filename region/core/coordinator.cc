@@ -18,6 +18,7 @@ constexpr uint64_t kHandoverBytesMax = 4u << 20;
 constexpr Duration kStreamPatience = Duration::millis(2000);
 constexpr Duration kExchangeEvery = Duration::millis(1000);
 constexpr Duration kProgressEvery = Duration::millis(100);
+constexpr Duration kProgressSoon = Duration::millis(10);
 constexpr Duration kConfirmPatience = Duration::millis(100);
 constexpr Duration kRecountEvery = Duration::millis(500);
 constexpr Duration kHandoverEvery = Duration::millis(200);
@@ -64,6 +65,8 @@ void Coordinator::on_promise(NodeNumber from, const Promise& promise) {
   follower->promise_pending = true;
   follower->promise_clock = promise.clock;
   follower->promise_settled = promise.settled;
+  follower->promise_pending_writes = promise.pending;
+  partition_.entered_epoch = std::max(partition_.entered_epoch, promise.entered);
   follower->lost_epoch = promise.lost_epoch;
   on_caught_up();
 }
@@ -80,8 +83,7 @@ void Coordinator::on_caught_up() {
 // says: this replica has promised the epoch and holds these dots durably.
 void Coordinator::count_promises() {
   for (Follower& follower : followers_) {
-    const bool caught_up =
-        partition_.data.clock().covers(follower.promise_clock) || canary(Canary::promise_counts_too_early);
+    const bool caught_up = has_all(follower) || canary(Canary::promise_counts_too_early);
     if (!follower.promise_pending || !caught_up) continue;
     follower.promise_pending = false;
     follower.reported = true;
@@ -89,6 +91,7 @@ void Coordinator::count_promises() {
     confirm_news_ = true;
     const crdt::DotSet clock = std::exchange(follower.promise_clock, {});
     const crdt::DotSet settled = std::exchange(follower.promise_settled, {});
+    follower.promise_pending_writes.clear();
     partition_.settle(settled);
     follower.stream.acknowledge(node_.now.monotonic, partition_.outbox, clock);
     if (active_) {
@@ -99,12 +102,22 @@ void Coordinator::count_promises() {
   }
 }
 
+// What its promise names, and of what waits there no older verdicts.
+bool Coordinator::has_all(const Follower& follower) const {
+  if (!partition_.data.clock().covers(follower.promise_clock)) return false;
+  const auto& writes = follower.promise_pending_writes;
+  return std::all_of(writes.begin(), writes.end(), [this](const auto& write) {
+    const auto* here = partition_.pending(write.first);
+    return here != nullptr ? here->judged >= write.second : partition_.data.clock().contains(write.first);
+  });
+}
+
 void Coordinator::try_activate() {
   if (!self_promised_) return;
   uint32_t promises = 1;
   for (const Follower& follower : followers_)
     if (follower.reported && node_.peers.votes(follower.node)) ++promises;
-  if (promises >= promises_needed()) activate();
+  if (promises >= promises_needed() && judge()) activate();
 }
 
 void Coordinator::activate() {
@@ -112,6 +125,7 @@ void Coordinator::activate() {
   node_.note(LogLevel::debug, "coordinates partition=" + std::to_string(raw(partition_.id)) +
                                   " epoch=" + to_string(epoch_) +
                                   " in_flight=" + std::to_string(partition_.unsettled().size()));
+  gather_verdicts();
   for (Follower& follower : followers_)
     if (follower.reported) pump(follower);
   if (canary(Canary::takeover_settles_all)) partition_.settle(partition_.data.clock());
@@ -162,7 +176,10 @@ bool Coordinator::reported_by_all() const {
 uint32_t Coordinator::holders(const Dot& dot) const {
   uint32_t holders = own_.contains(dot) ? 1 : 0;
   for (const Follower& follower : followers_)
-    if (follower.stream.acked().contains(dot) && node_.peers.votes(follower.node)) ++holders;
+    if ((follower.stream.acked().contains(dot) ||
+         (!follower.judged.empty() && follower.judged.contains(dot))) &&
+        node_.peers.votes(follower.node))
+      ++holders;
   return holders;
 }
 
@@ -172,6 +189,12 @@ bool Coordinator::held_by_w(const Dot& dot) const {
 }
 
 void Coordinator::settled(const Dot& dot) {
+  if (const auto* pending = partition_.pending(dot)) {
+    Bytes key = pending->key;
+    if (!partition_.carry_out(dot)) return;  // again with the next recount()
+    if (blocked_.contains(key)) unblocked_.push_back(std::move(key));
+    progress_soon_ = true;
+  }
   partition_.settle(dot);
   progress_actors_.insert(dot.actor);
   node_.settled_news.emplace(partition_.id, node_.region_of(dot.actor.node));
@@ -217,6 +240,7 @@ void Coordinator::on_ack(NodeNumber from, const Ack& ack) {
   follower->stream.acknowledge(node_.now.monotonic, partition_.outbox, ack.dots);
   confirm_news_ = true;
   if (!active_) return;
+  if (!ack.judged.empty()) on_judged(*follower, ack.judged);
   settle_acked(ack.dots);
   if (!follower->stream.caught_up(partition_.outbox)) pump(*follower);
 }
@@ -251,6 +275,7 @@ void Coordinator::on_forgot(NodeNumber peer) {
   Follower* follower = this->follower(peer);
   if (follower == nullptr) return;
   follower->stream.forget();
+  follower->judged.clear();
   follower->promise_pending = false;
   follower->reported = false;
   follower->stands_round = 0;
@@ -286,8 +311,7 @@ void Coordinator::pump(Follower& follower, uint64_t fresh, const Entry* fresh_en
     }
     read.push_back(std::move(*sendable));
   }
-  for (auto& sendable : read)
-    append.entries.push_back({sendable.record.stamp, sendable.record.request_id, sendable.record.delta});
+  for (const auto& sendable : read) append.entries.push_back(sendable.entry(epoch_));
   if (!append.entries.empty()) node_.out.send(follower.node, append);
 }
 
@@ -312,9 +336,9 @@ bool Coordinator::idle() const {
     return !node_.peers.up(f.node) ||
            (f.reported && !f.progress_whole && f.stream.behind(partition_.outbox) == 0);
   };
-  return active_ && waiting_.empty() && !handing_over_ && progress_actors_.empty() && !confirm_news_ &&
-         !partition_.regions_news && partition_.unsettled().empty() && partition_.unsettled_bulk().empty() &&
-         std::all_of(followers_.begin(), followers_.end(), done);
+  return active_ && waiting_.empty() && blocked_.empty() && !handing_over_ && progress_actors_.empty() &&
+         !confirm_news_ && !partition_.regions_news && partition_.unsettled().empty() &&
+         partition_.unsettled_bulk().empty() && std::all_of(followers_.begin(), followers_.end(), done);
 }
 
 void Coordinator::tick_followers() {
@@ -353,9 +377,7 @@ void Coordinator::confirm() {
   gone.join(crdt::restrict_to(confirmed, [&](const Actor& actor) { return !ours(actor); }));
   const crdt::DotSet fresh = crdt::minus(std::move(gone), partition_.confirmed);
   if (fresh.empty()) return;
-  partition_.confirmed.join(fresh);
-  partition_.outbox.confirm(partition_.confirmed);
-  partition_.dirty = true;
+  partition_.confirm(fresh);
   for (const auto& entry : fresh.entries()) progress_actors_.insert(entry.actor);
 }
 
@@ -363,7 +385,8 @@ void Coordinator::confirm() {
 // updates change them.
 void Coordinator::tick_progress() {
   const Instant now = node_.now.monotonic;
-  if (now - progress_said_ < kProgressEvery) return;
+  if (now - progress_said_ < (progress_soon_ ? kProgressSoon : kProgressEvery)) return;
+  progress_soon_ = false;
   if (std::exchange(confirm_news_, false) || std::exchange(partition_.regions_news, false)) confirm();
   progress_said_ = now;
   const auto changed = std::exchange(progress_actors_, {});
@@ -413,13 +436,15 @@ void Coordinator::hand_over(NodeNumber to) {
     handover_after_ = now + kHandoverPause;
     return;
   }
-  if (!waiting_.empty() || now - handover_told_ < kHandoverEvery) return;
+  if (waiting() > 0 || now - handover_told_ < kHandoverEvery) return;
   handover_told_ = now;
   node_.out.send(to, Handover{partition_.id, epoch_});
 }
 
 void Coordinator::tick_deadlines() {
   const Instant now = node_.now.monotonic;
+  reject_blocked(Errc::timeout, "the deadline passed before a conditional write ahead of it was settled",
+                 now);
   for (auto at = waiting_.begin(); at != waiting_.end();) {
     if (at->confirmations > 0 && now - at->since > kConfirmPatience && !ripe(*at)) {
       ask_everybody_ = true;

@@ -7,7 +7,9 @@
 // There is no lease and no timeout in the argument: a deposed coordinator can no longer assemble W
 // acknowledgements or R confirmations under its epoch, so nothing that it still does is ever answered.
 
+#include <deque>
 #include <list>
+#include <map>
 #include <memory>
 #include <set>
 #include <vector>
@@ -19,6 +21,8 @@
 namespace atolldb::region {
 
 inline constexpr const char* kBeingRepaired = "a damaged row was found; this replica is being repaired";
+inline constexpr size_t kUnsettledMax = 65'536;  // of a partition
+inline constexpr size_t kUnsettledOfNodeMax = 262'144;
 inline constexpr const char* kWrongType = "Operation against a key holding the wrong kind of value";
 
 // What one replica's rows answer to a read, with nothing said about quorums. A damaged row is noted in the
@@ -41,7 +45,7 @@ class Coordinator {
   // deadline.
   void execute(const Request& request, const ReplyTo& to, Instant deadline);
   // A delta from another region, or a late one of this region (rule 11). False: send it again later.
-  bool enter(BytesView request_id, BytesView delta);
+  bool enter(const Entry& entry);
 
   // -- from the other replicas
   void on_promise(NodeNumber from, const Promise& promise);
@@ -74,7 +78,7 @@ class Coordinator {
   // Nobody is there to hand over to: serves on.
   void keep() { handing_over_ = false; }
   bool handing_over() const { return handing_over_; }
-  size_t waiting() const { return waiting_.size(); }
+  size_t waiting() const { return waiting_.size() + blocked_.size(); }
   bool reported_by_all() const;
 
  private:
@@ -84,6 +88,8 @@ class Coordinator {
     bool reported = false;         // its promise counts
     bool promise_pending = false;  // it has promised, and names dots that are still to be fetched
     crdt::DotSet promise_clock, promise_settled;
+    std::vector<std::pair<Dot, Epoch>> promise_pending_writes;
+    crdt::DotSet judged;  // acknowledged with this epoch's verdict, and not carried out yet
     uint64_t lost_epoch = 0;
     uint64_t stands_round = 0;
     bool progress_whole = true;  // it is to be told everything
@@ -108,11 +114,29 @@ class Coordinator {
     Instant since, deadline;
   };
 
+  // A request that has to wait for a conditional write to be settled (rule 12).
+  struct Blocked {
+    Request request;
+    ReplyTo to;
+    Instant deadline;
+  };
+
   uint32_t promises_needed() const;
   void prepare(Follower& follower);
   void count_promises();
+  bool has_all(const Follower& follower) const;
+  void on_judged(Follower& follower, const crdt::DotSet& dots);
   void try_activate();
   void activate();
+
+  // -- verdicts (coordinator_verdicts.cc)
+  bool judge();
+  bool fits(Verdict verdict, const Dot& dot, const crdt::Delta& delta) const;
+  void gather_verdicts();
+  bool open();
+  bool block(const Request& request, const ReplyTo& to, Instant deadline);
+  void run_blocked();
+  void reject_blocked(Errc code, const char* why, Instant due);
 
   void read(const Request& request, const ReplyTo& to, Instant deadline, Response&& response);
   void write(const Request& request, const ReplyTo& to, Instant deadline);
@@ -152,6 +176,11 @@ class Coordinator {
   std::vector<Follower> followers_;
   crdt::DotSet own_;  // what this node's log holds durably, counted under this epoch
   std::list<Waiting> waiting_;
+  // What the takeover found or gave of verdicts, until W replicas have it: nothing enters before.
+  std::set<Dot> verdicts_;
+  std::map<Bytes, std::deque<Blocked>> blocked_;  // by key, in their order
+  std::vector<Bytes> unblocked_;                  // a verdict was settled of these keys
+  bool progress_soon_ = false;                    // what was settled has no effect elsewhere until it is told
   bool ask_everybody_ = false;
   bool handing_over_ = false;
   Instant handover_since_, handover_told_{INT64_MIN / 2};

@@ -14,8 +14,6 @@ namespace atolldb::region {
 namespace {
 constexpr size_t kDeltaBytesMax = 24u << 20;  // fits a frame between nodes with room to spare
 constexpr const char* kNoRoom = "this node takes no writes now: its disk or its memtables are full";
-constexpr size_t kUnsettledMax = 65'536;  // of a partition
-constexpr size_t kUnsettledOfNodeMax = 262'144;
 constexpr size_t kUnsettledOfKeyMax = 16'384;
 constexpr size_t kAnswerBytesLarge = 4096;  // smaller ones are bounded by the number of requests in work
 constexpr size_t kAnswerBytesMax = 256u << 20;
@@ -52,6 +50,7 @@ void Coordinator::execute(const Request& request, const ReplyTo& to, Instant dea
         to, filled(failed(
                 {Errc::invalid, "r=" + std::to_string(request.r) + " w=" + std::to_string(request.w) +
                                     " was asked for, but a key has " + std::to_string(n) + " replicas"})));
+  if (block(request, to, deadline)) return;
   if (reads_key(request.op)) return read(request, to, deadline, look(node_, partition_, request));
   write(request, to, deadline);
 }
@@ -167,6 +166,7 @@ void Coordinator::serve() {
     forget(*at);
     at = waiting_.erase(at);
   }
+  if (!blocked_.empty()) run_blocked();
 }
 
 void Coordinator::assign_round(uint64_t round) {
@@ -197,6 +197,7 @@ void Coordinator::resign(const char* why) {
     forget(waiting);
   }
   waiting_.clear();
+  reject_blocked(Errc::unavailable, why, Instant::never());
 }
 
 // -- writes
@@ -269,7 +270,7 @@ void Coordinator::write(const Request& request, const ReplyTo& to, Instant deadl
         to, filled(failed({Errc::busy,
                            "too many writes are not acknowledged by enough replicas yet; try again soon"})));
   const Actor actor = canary(Canary::actor_kept) ? Actor{node_.self, 1, 1} : node_.actor();
-  const Dot dot{actor, partition_.data.clock().last_of(actor) + 1};
+  const Dot dot{actor, partition_.last_of(actor) + 1};
   const crdt::Hlc stamp = next_stamp();
   auto mutation = mutate(request, dot, stamp);
   if (node_.damaged.contains(partition_.id))
@@ -305,34 +306,17 @@ void Coordinator::write(const Request& request, const ReplyTo& to, Instant deadl
     waiting.bulk = !partition_.unsettled_bulk().empty();
   }
   waiting.own = dot;
-  const Merged merged = partition_.merge(epoch_, stamp, request_id, *mutation->delta, bytes);
+  Entry entry{stamp, request_id, bytes};
+  if (entry.verdict = verdict_of(request); entry.verdict != Verdict::none)
+    entry.epoch = entry.judged = epoch_;
+  const Merged merged = partition_.merge(epoch_, entry, *mutation->delta);
   if (merged == Merged::damaged)
     return node_.out.reply(to, filled(failed({Errc::unavailable, kBeingRepaired})));
   if (merged == Merged::no_room)  // a failing disk takes its room away at any moment
     return node_.out.reply(to, filled(failed({Errc::full, kNoRoom})));
   ensure(merged == Merged::merged, "a fresh delta merges");
-  entered(dot, {stamp, request_id, bytes});
+  entered(dot, entry);
   wait(std::move(waiting));
-}
-
-bool Coordinator::enter(BytesView request_id, BytesView bytes) {
-  if (partition_.unsettled().size() >= kUnsettledMax || node_.unsettled >= kUnsettledOfNodeMax) return false;
-  auto delta = crdt::decode_delta(bytes);
-  if (!delta) return true;  // broken for good; the sender's log says why
-  const crdt::Hlc stamp = next_stamp();
-  switch (partition_.merge(epoch_, stamp, request_id, *delta, bytes)) {
-    case Merged::merged:
-      entered(delta->dot(), {stamp, request_id, bytes});
-      return true;
-    case Merged::known:
-    case Merged::broken:
-      return true;
-    case Merged::not_ready:
-    case Merged::damaged:
-    case Merged::no_room:
-      return false;
-  }
-  return false;
 }
 
 // Rule 14. A first attempt that names another epoch or too old a stamp is rejected: certainly nothing

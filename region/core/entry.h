@@ -4,6 +4,7 @@
 #include "crdt/base/bytes.h"
 #include "crdt/fields.h"
 #include "crdt/hlc.h"
+#include "region/core/verdict.h"
 
 namespace atolldb::region {
 
@@ -13,11 +14,18 @@ struct Entry {
   crdt::Hlc stamp;
   BytesView request_id;
   BytesView delta;
+  Epoch epoch = {};  // under which it entered; number 0: that of the message
+  Verdict verdict = Verdict::none;
+  Epoch judged = {};  // the epoch that gave the verdict
+
+  bool pending() const { return is_pending(verdict, judged); }
 };
 
 template <typename Io>
 void fields(Io& io, Entry& e) {
   io(e.stamp, e.request_id, e.delta);
+  io.behind(e.epoch.number != 0, e.epoch);
+  io.behind(e.verdict != Verdict::none, e.verdict, e.judged);
 }
 
 }  // namespace atolldb::region

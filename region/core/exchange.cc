@@ -144,8 +144,8 @@ void Exchanges::on_chunk(NodeNumber from, const Chunk& chunk) {
   }
   running.scan = chunk.scan;
   const PullChunkRecord record{
-      chunk.partition, chunk.cursor,           chunk.units,       chunk.next,   chunk.last,
-      chunk.settled,   chunk.ids_forgotten_ms, chunk.request_ids, chunk.entries};
+      chunk.partition, chunk.cursor,           chunk.units,       chunk.next,    chunk.last,
+      chunk.settled,   chunk.ids_forgotten_ms, chunk.request_ids, chunk.entries, chunk.entered};
   batch.records.push_back(to_bytes(record));
   const Bytes bytes = batch.records.back();
   keep_aside(partition, record, bytes, batch);
@@ -224,7 +224,10 @@ Result<Exchanges::Applied> Exchanges::apply_next(Partition& partition, Bytes& ch
   }
   partition.unstage(batch);
   partition.ids_forgotten_ms = std::max(partition.ids_forgotten_ms, record->ids_forgotten_ms);
-  if (record->last) partition.settle(record->settled);
+  if (record->last) {
+    partition.settle(record->settled);
+    partition.entered_epoch = std::max(partition.entered_epoch, record->entered);
+  }
   return record->last ? Applied::all : Applied::chunk;
 }
 
@@ -353,7 +356,8 @@ bool Exchanges::fill(Partition& partition, Serving& serving, uint64_t scan, Chun
     held.rows = partition.data.scan(scan % kScanNumbers, out.cursor.substr(1), kChunkBytes);
     if (node_.damaged.contains(partition.id)) return false;
     out.units = held.rows.units;
-    out.last = held.rows.next.empty() && partition.entered.end() == serving.entered;
+    out.last = held.rows.next.empty() && partition.entered.end() == serving.entered &&
+               !(local && !partition.pending().empty());
     if (!out.last)
       held.next = held.rows.next.empty() ? entries_from(serving.entered) : kRows + held.rows.next;
   } else if (!fill_entries(partition, serving, out, held)) {
@@ -363,6 +367,7 @@ bool Exchanges::fill(Partition& partition, Serving& serving, uint64_t scan, Chun
   if (!out.last || !local) return true;  // what follows is a matter of one region
   out.settled = partition.settled;
   out.promised = partition.promised;
+  out.entered = partition.entered_epoch;
   out.lost_epoch = partition.lost_epoch;
   out.ids_forgotten_ms = partition.ids_forgotten_ms;
   return true;
@@ -389,17 +394,27 @@ bool Exchanges::fill_entries(Partition& partition, const Serving& serving, Chunk
   uint64_t number = number_of(out.cursor);
   if (!is(kEntries, out.cursor) || number < serving.entered || number > entered.end()) return false;
   for (size_t bytes = 0; number < entered.end() && bytes < kChunkBytes; ++number) {
-    auto sendable = partition.read({{}, {}, entered.at[number - entered.first], 0, 0});
+    auto sendable = partition.read(entered.at[number - entered.first]);
     if (!sendable) return false;
     bytes += sendable->record_bytes.size();
     held.entries.push_back(std::move(*sendable));
   }
-  // Stamps and request ids are a matter of one region, too.
-  for (const auto& [bytes, record] : held.entries)
-    out.entries.push_back(
-        {local ? record.stamp : crdt::Hlc{}, local ? record.request_id : BytesView(), record.delta});
+  // Stamps, request ids and verdicts are a matter of one region, too.
+  for (const auto& sendable : held.entries)
+    out.entries.push_back(local ? sendable.entry() : Entry{{}, {}, sendable.record.delta});
   out.last = number == entered.end();
   if (!out.last) held.next = entries_from(number);
+  return !out.last || !local || add_pending(partition, out);
+}
+
+// Conditional writes that wait are in no row. False: these are too many for a message.
+bool Exchanges::add_pending(const Partition& partition, Chunk& out) {
+  size_t bytes = 0;
+  for (const auto& [dot, pending] : partition.pending()) {
+    if (bytes > 0 && bytes + pending.delta.size() > kPendingBytesMax) return false;
+    bytes += pending.delta.size();
+    out.entries.push_back(pending.entry());
+  }
   return true;
 }
 

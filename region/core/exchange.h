@@ -38,8 +38,9 @@ class Exchanges {
   static constexpr size_t kPullsMax = 8;     // at once; the rest waits
   static constexpr size_t kScansMax = 1024;  // per node
   static constexpr size_t kChunkBytes = 256u << 10;
-  static constexpr size_t kApplyBytes = 1u << 20;  // merged at once; other work goes on in between
-  static constexpr size_t kIdsPerChunk = 2'000;    // about 130 KiB
+  static constexpr size_t kApplyBytes = 1u << 20;       // merged at once; other work goes on in between
+  static constexpr size_t kIdsPerChunk = 2'000;         // about 130 KiB
+  static constexpr size_t kPendingBytesMax = 8u << 20;  // conditional writes of the last chunk
   static constexpr Duration kPatience = Duration::millis(1000);
   static constexpr uint32_t kAsksMax = 5;  // unanswered, before other partitions that wait have their turn
   static constexpr Duration kScanIdle = Duration::seconds(30);
@@ -140,6 +141,7 @@ class Exchanges {
   bool fill(Partition& partition, Serving& serving, uint64_t scan, Chunk& out, Held& held);
   void fill_ids(Partition& partition, bool local, Chunk& out, Held& held);
   bool fill_entries(Partition& partition, const Serving& serving, Chunk& out, Held& held);
+  static bool add_pending(const Partition& partition, Chunk& out);
   void drop(Partition& partition, storage::Batch& batch);
   void keep_aside(Partition& partition, const PullChunkRecord& record, BytesView bytes,
                   storage::Batch& batch);

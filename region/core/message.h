@@ -75,6 +75,7 @@ struct Ack {  // the clock's entries of the actors that an append touched; cumul
   PartitionId partition{};
   Epoch epoch;
   crdt::DotSet dots;
+  crdt::DotSet judged;  // conditional writes of the append that wait, with a verdict of this epoch (rule 12)
 };
 struct Fenced {  // a hint to one who works under an epoch that has passed; proves nothing
   PartitionId partition{};
@@ -93,6 +94,9 @@ struct Promise {  // rule 4
   uint64_t lost_epoch =
       0;  // number of the epoch under which this replica last regained its memory; 0: never lost it
   bool needs_exchange = false;  // the clock holds what the outbox no longer has
+  Epoch entered = {};           // the highest under which anything entered the partition
+  std::vector<std::pair<Dot, Epoch>>
+      pending;  // conditional writes that wait, and are not in the clock: who gave their verdicts
 };
 struct Late {  // rule 11: what a promise brings, and repairs
   PartitionId partition{};
@@ -157,6 +161,7 @@ struct Chunk {
   uint64_t ids_forgotten_ms = 0;  // ids made up to here may be missing in the list
   std::vector<std::pair<BytesView, BytesView>> request_ids;
   std::vector<Entry> entries;  // deltas that entered at the sender while it scanned
+  Epoch entered = {};          // as in Promise; on the last chunk
 };
 struct PullGone {  // the scan is not known (any more): begin again
   PartitionId partition{};

@@ -17,6 +17,7 @@ void fields(Io& io, Append& m) {
 template <typename Io>
 void fields(Io& io, Ack& m) {
   io(m.partition, m.epoch, m.dots);
+  io.behind(!m.judged.empty(), m.judged);
 }
 template <typename Io>
 void fields(Io& io, Fenced& m) {
@@ -29,6 +30,8 @@ void fields(Io& io, Prepare& m) {
 template <typename Io>
 void fields(Io& io, Promise& m) {
   io(m.partition, m.epoch, m.clock, m.settled, m.stamp, m.lost_epoch, m.needs_exchange);
+  io.behind(m.entered.number != 0 || !m.pending.empty(), m.entered);
+  io.behind(!m.pending.empty(), m.pending);
 }
 template <typename Io>
 void fields(Io& io, Late& m) {
@@ -74,6 +77,7 @@ template <typename Io>
 void fields(Io& io, Chunk& m) {
   io(m.partition, m.id, m.scan, m.clock, m.cursor, m.units, m.next, m.last, m.vote, m.promised, m.settled,
      m.lost_epoch, m.ids_forgotten_ms, m.request_ids, m.entries);
+  io.behind(m.entered.number != 0, m.entered);
 }
 template <typename Io>
 void fields(Io& io, PullGone& m) {

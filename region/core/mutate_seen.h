@@ -3,6 +3,7 @@
 
 #include "crdt/replica.h"
 #include "region/core/request.h"
+#include "region/core/verdict.h"
 
 namespace atolldb::region {
 
@@ -17,6 +18,20 @@ constexpr bool is_conditional(const Request& request) {
     default:
       return false;
   }
+}
+
+// What a write's effect depends on, so that it carries a verdict (docs/coordinator.md, rule 12). The others
+// do the same whatever is there: at most their answer tells of it.
+constexpr Verdict verdict_of(const Request& request) {
+  switch (request.condition) {
+    case Condition::absent:
+      return Verdict::absent;
+    case Condition::present:
+      return Verdict::present;
+    case Condition::none:
+      break;
+  }
+  return request.op == Op::append || request.op == Op::setrange ? Verdict::unchanged : Verdict::none;
 }
 
 class Partition;

@@ -289,7 +289,7 @@ void Node::depose(PartitionId id) {
 
 bool Node::enter(PartitionId id, BytesView delta) {
   Coordinator* coordinator = this->coordinator(id);
-  return coordinator != nullptr && coordinator->active() && coordinator->enter({}, delta);
+  return coordinator != nullptr && coordinator->active() && coordinator->enter({{}, {}, delta});
 }
 
 // A round of confirmations serves the reads that waited when it was sent; one message a peer for all

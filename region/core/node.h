@@ -91,6 +91,7 @@ class Node final : private MessageHandler {
 
   Status replay(storage::LogPosition at, BytesView bytes);
   Status replay(storage::LogPosition at, const DeltaRecord& r);
+  Status replay(storage::LogPosition at, const VerdictRecord& r);
   Status replay(storage::LogPosition at, const PromiseRecord& r);
   Status replay(storage::LogPosition at, const StartRecord& r);
   Status replay(storage::LogPosition at, const StandingRecord& r);
@@ -125,6 +126,7 @@ class Node final : private MessageHandler {
   void report_vacant(const Partition& partition);
   std::optional<NodeNumber> more_preferred(const Partition& partition) const;
   void acknowledge(Partition& partition, NodeNumber to, const Epoch& epoch, crdt::DotSet&& dots);
+  void carry_out(Partition& partition, const Progress& progress);
   void exchanged(const Exchanges::Pulled& pulled);
   void acknowledge_everything();
   void peer_down(NodeNumber node);

@@ -34,8 +34,8 @@ void Node::on(const Append& m) {
   crdt::DotSet dots;
   for (const Entry& entry : m.entries) {
     auto delta = crdt::decode_delta(entry.delta);
-    if (!delta) break;
-    const Merged merged = partition->merge(m.epoch, entry.stamp, entry.request_id, *delta, entry.delta);
+    if (!delta || entry.epoch > m.epoch) break;
+    const Merged merged = partition->merge(m.epoch, entry, *delta);
     if (merged == Merged::damaged) return;
     if (merged == Merged::no_room) dropped_[m.partition] = m.epoch;
     if (merged == Merged::not_ready || merged == Merged::no_room) break;
@@ -50,8 +50,17 @@ void Node::on(const Append& m) {
     acknowledge(*partition, from_, m.epoch, std::move(dots));
 }
 
-// What is acknowledged of an actor is all that the clock has of it: lost acknowledgements need no memory.
+// What is acknowledged of an actor is all that the clock has of it: lost acknowledgements need no memory. A
+// conditional write is not in the clock until its verdict is settled; with a verdict of this epoch it is
+// acknowledged by itself.
 void Node::acknowledge(Partition& partition, NodeNumber to, const Epoch& epoch, crdt::DotSet&& dots) {
+  crdt::DotSet judged;
+  if (!partition.pending().empty())
+    dots.each([&](const Dot& dot) {
+      const auto* pending = partition.pending(dot);
+      if (pending != nullptr && pending->judged == epoch) judged.insert(dot);
+      return true;
+    });
   crdt::DotSet whole;
   for (const auto& touched : dots.entries()) {
     const auto* entry = partition.data.clock().find(touched.actor);
@@ -59,7 +68,8 @@ void Node::acknowledge(Partition& partition, NodeNumber to, const Epoch& epoch, 
     if (entry->base > 0) whole.insert(entry->actor, 1, entry->base);
     for (const auto& interval : entry->above) whole.insert(entry->actor, interval.first, interval.last);
   }
-  if (!whole.empty()) state_.out.ack_when(state_.store.log_end(), to, partition.id, epoch, std::move(whole));
+  if (!whole.empty() || !judged.empty())
+    state_.out.ack_when(state_.store.log_end(), to, partition.id, epoch, std::move(whole), std::move(judged));
 }
 
 // What was dropped for lack of room is asked for as soon as there is some: who sent it would wait for an
@@ -104,8 +114,7 @@ void Node::on(const Prepare& m) {
   const auto flush = [&] {
     if (read.empty()) return;
     Late late{m.partition, {}};
-    for (const auto& sendable : read)
-      late.entries.push_back({sendable.record.stamp, sendable.record.request_id, sendable.record.delta});
+    for (const auto& sendable : read) late.entries.push_back(sendable.entry());
     state_.out.send_when(after, from_, late);
     read.clear();
     bytes = 0;
@@ -127,10 +136,20 @@ void Node::on(const Prepare& m) {
   }
   flush();
   for (const Dot& dot : unreadable) partition->outbox.lose(dot);  // an exchange brings it
-  Promise promise{
-      m.partition,           m.epoch, partition->data.clock(), partition->settled, partition->stamp,
-      partition->lost_epoch, false};
-  const crdt::DotSet lacks = crdt::minus(partition->data.clock(), m.clock);
+  Promise promise{m.partition,
+                  m.epoch,
+                  partition->data.clock(),
+                  partition->settled,
+                  partition->stamp,
+                  partition->lost_epoch,
+                  false,
+                  partition->entered_epoch,
+                  {}};
+  crdt::DotSet lacks = crdt::minus(partition->data.clock(), m.clock);
+  for (const auto& [dot, pending] : partition->pending()) {
+    promise.pending.emplace_back(dot, pending.judged);
+    if (!m.clock.contains(dot)) lacks.insert(dot);
+  }
   promise.needs_exchange = !partition->outbox.dots().covers(lacks);
   state_.out.send_when(after, from_, promise);
 }
@@ -147,14 +166,15 @@ void Node::on(const Promise& m) {
 // Rule 11. False: it cannot enter now.
 bool Node::take(PartitionId id, const Entry& entry) {
   Coordinator* coordinator = this->coordinator(id);
-  if (coordinator != nullptr && coordinator->active())
-    return coordinator->enter(entry.request_id, entry.delta);
+  if (coordinator != nullptr && coordinator->active()) return coordinator->enter(entry);
   Partition& partition = *this->partition(id);
   auto delta = crdt::decode_delta(entry.delta);
   if (!delta) return true;  // broken for good
-  const crdt::Hlc stamp = entry.stamp == crdt::Hlc{} ? partition.stamp : entry.stamp;
-  const Merged merged = partition.merge(partition.promised, stamp, entry.request_id, *delta, entry.delta);
-  if (merged == Merged::merged && coordinator != nullptr)
+  Entry in = entry;
+  if (in.stamp == crdt::Hlc{}) in.stamp = partition.stamp;
+  if (in.epoch.number > kEpochNumberMax) return true;
+  const Merged merged = partition.merge(partition.promised, in, *delta);
+  if (merged == Merged::merged && coordinator != nullptr && !in.pending())
     state_.own_entries.push_back({state_.store.log_end(), id, delta->dot()});
   return merged == Merged::merged || merged == Merged::known;
 }
@@ -205,13 +225,30 @@ void Node::on(const Progress& m) {
   } else {
     state_.out.send(from_, ProgressLost{m.partition, m.epoch});
   }
+  if (!partition->pending().empty()) carry_out(*partition, m);
   partition->settle(m.settled);
   crdt::DotSet confirmed = m.confirmed;
   confirmed.intersect(partition->data.clock());
   if (partition->confirmed.covers(confirmed)) return;
-  partition->confirmed.join(confirmed);
-  partition->outbox.confirm(partition->confirmed);
-  partition->dirty = true;
+  partition->confirm(confirmed);
+}
+
+// Rule 12: a verdict of the epoch that says so is settled. Of one that another epoch gave, the outcome comes
+// by itself.
+void Node::carry_out(Partition& partition, const Progress& m) {
+  std::vector<Dot> settled;
+  for (const auto& [dot, pending] : partition.pending())
+    if (pending.judged == m.epoch && m.settled.contains(dot)) settled.push_back(dot);
+  crdt::DotSet dots;
+  for (const Dot& dot : settled) {
+    if (partition.carry_out(dot))
+      dots.insert(dot);
+    else if (!state_.damaged.contains(m.partition))
+      dropped_[m.partition] = m.epoch;  // asked for when there is room
+  }
+  if (!dots.empty() && state_.standing == Standing::vote && partition.promised == m.epoch &&
+      !state_.damaged.contains(m.partition))
+    acknowledge(partition, from_, m.epoch, std::move(dots));
 }
 
 void Node::on(const ProgressLost& m) {

@@ -57,8 +57,11 @@ Status Node::recover(Now now) {
         auto record = decode_record(bytes);
         if (!record)
           failed = record.error();
-        else if (const auto* delta = std::get_if<DeltaRecord>(&*record))
+        else if (const auto* delta = std::get_if<DeltaRecord>(&*record)) {
           if (Partition* p = partition(delta->partition)) failed = p->remember(*delta, at);
+        } else if (const auto* verdict = std::get_if<VerdictRecord>(&*record)) {
+          if (Partition* p = partition(verdict->partition)) p->remember(*verdict);
+        }
         return failed.has_value();
       },
       [&](storage::LogPosition at, BytesView bytes) {
@@ -149,6 +152,10 @@ Status Node::replay(storage::LogPosition at, BytesView bytes) {
 Status Node::replay(storage::LogPosition at, const DeltaRecord& r) {
   Partition* p = partition(r.partition);
   return p != nullptr ? p->replay(r, at) : ok();
+}
+Status Node::replay(storage::LogPosition, const VerdictRecord& r) {
+  Partition* p = partition(r.partition);
+  return p != nullptr ? p->replay(r) : ok();
 }
 Status Node::replay(storage::LogPosition, const PromiseRecord& r) {
   if (Partition* p = partition(r.partition)) p->promised = std::max(p->promised, r.epoch);

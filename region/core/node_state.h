@@ -100,6 +100,8 @@ struct NodeState {
   std::set<NodeNumber> forgot_news;  // nodes that turned out to have lost their memory
   uint64_t waiting = 0;              // requests that are in work
   size_t answer_bytes = 0;           // of large answers that wait for confirmations
+  uint64_t blocked_bytes = 0;        // of those that wait for a conditional write
+  uint64_t superseded = 0;           // conditional writes that were given this verdict here
 
   Actor actor() const { return {self, start, random}; }
   const topology::Ring& ring() const { return rings[raw(region)]; }

@@ -12,9 +12,9 @@ FrameWriter& Outgoing::frame_for(NodeNumber to) {
 }
 
 void Outgoing::ack_when(storage::LogPosition after, NodeNumber to, PartitionId partition, const Epoch& epoch,
-                        crdt::DotSet&& dots) {
+                        crdt::DotSet&& dots, crdt::DotSet&& judged) {
   if (canary(Canary::acknowledge_before_sync)) after = {};
-  acks_.push_back({after, to, partition, epoch, std::move(dots)});
+  acks_.push_back({after, to, partition, epoch, std::move(dots), std::move(judged)});
 }
 
 void Outgoing::open_gates(storage::LogPosition durable) {
@@ -22,7 +22,8 @@ void Outgoing::open_gates(storage::LogPosition durable) {
   while (!acks_.empty() && acks_.front().after <= durable) {
     PendingAck& pending = acks_.front();
     Ack& ack = ripe[{pending.to, pending.partition}];
-    if (ack.epoch != pending.epoch) ack = {pending.partition, pending.epoch, {}};
+    if (ack.epoch != pending.epoch) ack = {pending.partition, pending.epoch, {}, {}};
+    if (!pending.judged.empty()) ack.judged.join(pending.judged);
     if (ack.dots.empty())
       ack.dots = std::move(pending.dots);
     else

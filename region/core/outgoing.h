@@ -46,7 +46,7 @@ class Outgoing {
   }
   // Acknowledgements for one coordinator that become durable together leave as one.
   void ack_when(storage::LogPosition after, NodeNumber to, PartitionId partition, const Epoch& epoch,
-                crdt::DotSet&& dots);
+                crdt::DotSet&& dots, crdt::DotSet&& judged = {});
   void run_when(storage::LogPosition after, std::function<void()>&& action) {
     gates_.push_back({after, {}, {}, std::move(action)});
   }
@@ -85,7 +85,7 @@ class Outgoing {
     NodeNumber to{};
     PartitionId partition{};
     Epoch epoch;
-    crdt::DotSet dots;
+    crdt::DotSet dots, judged;
   };
   FrameWriter& frame_for(NodeNumber to);
 

@@ -12,6 +12,21 @@ namespace atolldb::region {
 namespace {
 constexpr uint8_t kStateVersion = 1;
 
+struct PendingImage {
+  Dot dot;
+  Bytes key;
+  crdt::Hlc stamp;
+  Bytes delta;
+  Epoch epoch;
+  Verdict verdict = Verdict::none;
+  Epoch judged;
+  uint64_t at = 0;
+};
+template <typename Io>
+void fields(Io& io, PendingImage& p) {
+  io(p.dot, p.key, p.stamp, p.delta, p.epoch, p.verdict, p.judged, p.at);
+}
+
 struct State {
   crdt::DotSet settled, confirmed;
   Epoch promised;
@@ -24,11 +39,15 @@ struct State {
   uint32_t staged = 0, applied = 0;
   bool complete = false;
   Bytes data;
+  Epoch entered;
+  std::vector<PendingImage> pending;
 };
 template <typename Io>
 void fields(Io& io, State& s) {
   io(s.settled, s.confirmed, s.promised, s.stamp, s.lost_epoch, s.ids_forgotten_ms, s.ids, s.exchanging,
      s.staging_clock, s.staged, s.applied, s.complete, s.data);
+  io.behind(s.entered.number != 0 || !s.pending.empty(), s.entered);
+  io.behind(!s.pending.empty(), s.pending);
 }
 
 // Meta key: 's' partition number → a chunk's record.
@@ -38,6 +57,11 @@ Bytes staging_key(PartitionId id, uint32_t number) {
   for (const int shift : {24, 16, 8, 0}) key.push_back(static_cast<char>(number >> shift));
   return key;
 }
+
+storage::Outbox::Entry image_of(const Dot& dot, const DeltaRecord& record, storage::LogPosition at) {
+  return {dot, record.stamp, at, static_cast<uint32_t>(record.delta.size()), record.verdict != Verdict::none,
+          0};
+}
 }  // namespace
 
 Partition::Partition(NodeState& node, PartitionId id_in)
@@ -46,35 +70,38 @@ Partition::Partition(NodeState& node, PartitionId id_in)
       data(id_in, node.topology.placement, node.rows),
       node_(node) {}
 
-Merged Partition::merge(const Epoch& epoch, crdt::Hlc entry_stamp, BytesView request_id,
-                        BytesView delta_bytes) {
-  auto delta = crdt::decode_delta(delta_bytes);
-  if (!delta) {
-    node_.note(LogLevel::error, "a delta cannot be read partition=" + std::to_string(raw(id)) + " why=\"" +
-                                    delta.error().message + "\"");
-    return Merged::broken;
-  }
-  return merge(epoch, entry_stamp, request_id, *delta, delta_bytes);
-}
-
-Merged Partition::merge(const Epoch& epoch, crdt::Hlc entry_stamp, BytesView request_id,
-                        const crdt::Delta& delta, BytesView delta_bytes) {
+Merged Partition::merge(const Epoch& epoch, const Entry& entry, const crdt::Delta& delta) {
   if (data.clock().covers(delta.dots)) return Merged::known;
-  if (!data.ready(delta)) return Merged::not_ready;
+  const bool waits = entry.pending();
+  const auto held = pending_.empty() ? pending_.end() : pending_.find(delta.dot());
+  if (held != pending_.end() && waits && held->second.judged >= entry.judged) return Merged::known;
+  if (!waits && !data.ready(delta)) return Merged::not_ready;
   if (!node_.store.has_room()) return Merged::no_room;
+  DeltaRecord record{id,          entry.epoch.number == 0 ? epoch : entry.epoch,
+                     entry.stamp, entry.request_id,
+                     entry.delta, entry.verdict,
+                     entry.judged};
   storage::Batch batch;
   batch.records.emplace_back();
-  encode(DeltaRecord{id, epoch, entry_stamp, request_id, delta_bytes}, batch.records.back());
+  encode(record, batch.records.back());
   const auto bytes = static_cast<uint32_t>(batch.records.back().size());
-  const bool promises = promised < epoch;
-  promised = std::max(promised, epoch);
-  stamp = std::max(stamp, entry_stamp);
-  apply(delta, request_id, batch);
-  if (node_.damaged.contains(id)) return Merged::damaged;  // it begins again: nothing of this is committed
+  const bool promises = promised < record.epoch;
+  promised = std::max(promised, record.epoch);
+  entered_epoch = std::max(entered_epoch, record.epoch);
+  stamp = std::max(stamp, entry.stamp);
+  if (!waits) {
+    if (held != pending_.end()) drop_pending(held);
+    apply(delta, entry.request_id, batch);
+    if (node_.damaged.contains(id)) return Merged::damaged;  // it begins again: nothing of this is committed
+  }
   const storage::LogPosition at = node_.commit(std::move(batch));
   if (promises) promised_at = node_.store.log_end();
-  outbox.add({delta.dot(), entry_stamp, at, bytes, 0});
-  if (entered.kept) entered.at.push_back(at);
+  outbox.add({delta.dot(), entry.stamp, at, bytes, record.verdict != Verdict::none, 0});
+  if (waits)
+    keep(delta.dot(),
+         {delta.key, record.stamp, Bytes(record.delta), record.epoch, record.verdict, record.judged, at});
+  else if (entered.kept)
+    entered.at.push_back(at);
   return Merged::merged;
 }
 
@@ -127,28 +154,108 @@ void Partition::index(const Dot& dot, BytesView key) {
   bulk_.erase(dot);
 }
 
+// -- verdicts (rule 12)
+
+const Partition::Pending* Partition::pending(const Dot& dot) const {
+  const auto at = pending_.empty() ? pending_.end() : pending_.find(dot);
+  return at == pending_.end() ? nullptr : &at->second;
+}
+
+void Partition::keep(const Dot& dot, Pending&& pending) {
+  dirty = true;
+  if (!settled.contains(dot)) index(dot, pending.key);
+  if (!pending_.contains(dot)) ++pending_keys_[pending.key];
+  pending_.insert_or_assign(dot, std::move(pending));
+}
+
+void Partition::drop_pending(std::map<Dot, Pending>::iterator at) {
+  const auto of_key = pending_keys_.find(at->second.key);
+  if (--of_key->second == 0) pending_keys_.erase(of_key);
+  pending_.erase(at);
+}
+
+bool Partition::carry_out(const Dot& dot) {
+  const auto at = pending_.find(dot);
+  if (at == pending_.end()) return true;
+  if (!node_.store.has_room()) return false;
+  storage::Batch batch;
+  batch.records.push_back(to_bytes(VerdictRecord{id, at->first}));
+  const storage::LogPosition logged = at->second.at;
+  if (!take_effect(at, batch) || node_.damaged.contains(id)) return false;
+  node_.commit(std::move(batch));
+  if (entered.kept) entered.at.push_back(logged);
+  return true;
+}
+
+// False: an add before it is missing here (rule 13).
+bool Partition::take_effect(std::map<Dot, Pending>::iterator at, storage::Batch& batch) {
+  const auto delta = crdt::decode_delta(at->second.delta);
+  ensure(delta.has_value(), "what waits for its verdict was decoded before");
+  if (at->second.verdict == Verdict::superseded)
+    data.apply(crdt::superseded(*delta));
+  else if (data.ready(*delta))
+    data.apply(*delta);
+  else
+    return false;
+  node_.rows.drain(batch);
+  carried_out_.insert(at->first);
+  drop_pending(at);
+  dirty = true;
+  return true;
+}
+
+uint64_t Partition::last_of(const Actor& actor) const {
+  const uint64_t last = data.clock().last_of(actor);
+  if (pending_.empty()) return last;
+  const auto behind = pending_.upper_bound({actor, UINT64_MAX});
+  if (behind == pending_.begin()) return last;
+  const Dot& dot = std::prev(behind)->first;
+  return dot.actor == actor ? std::max(last, dot.counter) : last;
+}
+
+// -- recovery
+
 Status Partition::replay(const DeltaRecord& record, storage::LogPosition at) {
   auto delta = crdt::decode_delta(record.delta);
   if (!delta) return delta.error();
   promised = std::max(promised, record.epoch);
+  entered_epoch = std::max(entered_epoch, record.epoch);
   stamp = std::max(stamp, record.stamp);
   if (data.clock().covers(delta->dots)) return ok();
   if (canary(Canary::dot_forgotten) && delta->dot().counter % 8 == 0) return ok();
-  storage::Batch batch;
-  apply(*delta, record.request_id, batch);
-  const auto committed = node_.store.commit(std::move(batch));
-  if (!committed) return committed.error();
-  if (!confirmed.contains(delta->dot()))
-    outbox.add({delta->dot(), record.stamp, at, static_cast<uint32_t>(record.delta.size()), 0});
+  const Dot dot = delta->dot();
+  if (is_pending(record.verdict, record.judged)) {
+    keep(dot,
+         {delta->key, record.stamp, Bytes(record.delta), record.epoch, record.verdict, record.judged, at});
+  } else {
+    if (const auto held = pending_.find(dot); held != pending_.end()) drop_pending(held);
+    storage::Batch batch;
+    apply(*delta, record.request_id, batch);
+    const auto committed = node_.store.commit(std::move(batch));
+    if (!committed) return committed.error();
+  }
+  if (!confirmed.contains(dot)) outbox.add(image_of(dot, record, at));
   return ok();
+}
+
+Status Partition::replay(const VerdictRecord& record) {
+  const auto at = pending_.find(record.dot);
+  if (at == pending_.end()) {
+    carried_out_.insert(record.dot);
+    return ok();
+  }
+  storage::Batch batch;
+  take_effect(at, batch);
+  const auto committed = node_.store.commit(std::move(batch));
+  return committed ? ok() : Status(committed.error());
 }
 
 Status Partition::remember(const DeltaRecord& record, storage::LogPosition at) {
   auto delta = crdt::decode_delta(record.delta);
   if (!delta) return delta.error();
   const Dot dot = delta->dot();
-  if (!data.clock().contains(dot) || confirmed.contains(dot)) return ok();
-  outbox.add({dot, record.stamp, at, static_cast<uint32_t>(record.delta.size()), 0});
+  if ((!data.clock().contains(dot) && !pending_.contains(dot)) || confirmed.contains(dot)) return ok();
+  outbox.add(image_of(dot, record, at));
   if (!settled.contains(dot)) index(dot, delta->key);
   return ok();
 }
@@ -164,6 +271,8 @@ void Partition::erase_all(storage::Batch& batch) {
   unsettled_.clear();
   unsettled_by_key_.clear();
   bulk_.clear();
+  pending_.clear();
+  pending_keys_.clear();
   progress_epoch = {};
 }
 
@@ -221,19 +330,55 @@ void Partition::settle(const crdt::DotSet& dots) {
 
 void Partition::recount() {
   progress_epoch = {};  // what a Progress has told may have been of dots that were not here yet
+  for (auto at = pending_.begin(); at != pending_.end();) {  // what came of these, rows have told
+    const auto next = std::next(at);
+    if (data.clock().contains(at->first)) drop_pending(at);
+    at = next;
+  }
   bulk_ = crdt::minus(data.clock(), settled);
   for (const auto& [dot, entry] : unsettled_) bulk_.erase(dot);
 }
 
 std::optional<Partition::Sendable> Partition::read(const storage::Outbox::Entry& entry) const {
-  auto bytes = node_.store.read_log(entry.at);
+  return read(entry.at);
+}
+
+std::optional<Partition::Sendable> Partition::read(storage::LogPosition at) const {
+  auto bytes = node_.store.read_log(at);
   if (!bytes) return std::nullopt;
   Sendable out;
   out.record_bytes = std::move(*bytes);
   auto record = decode_record(out.record_bytes);
   if (!record || !std::holds_alternative<DeltaRecord>(*record)) return std::nullopt;
   out.record = std::get<DeltaRecord>(*record);
-  return out;
+  if (out.record.verdict == Verdict::none) return out;
+  return judged(std::move(out), at);
+}
+
+// A conditional write as it is known by now. Nothing: what came of it was told by rows, and not to the log.
+std::optional<Partition::Sendable> Partition::judged(Sendable&& out, storage::LogPosition at) const {
+  const auto delta = crdt::decode_delta(out.record.delta);
+  if (!delta) return std::nullopt;
+  const Dot dot = delta->dot();
+  if (const auto newest = outbox.newest(dot, at); newest != at) return read(newest);
+  if (!is_pending(out.record.verdict, out.record.judged) || pending_.contains(dot)) return std::move(out);
+  if (!carried_out_.contains(dot)) {
+    if (data.clock().contains(dot)) return std::nullopt;
+    return std::move(out);
+  }
+  out.record.judged = kFinal;
+  if (out.record.verdict == Verdict::superseded) {
+    out.outcome = std::make_unique<Bytes>(crdt::encode(crdt::superseded(*delta)));
+    out.record.delta = *out.outcome;
+  }
+  return std::move(out);
+}
+
+void Partition::confirm(const crdt::DotSet& dots) {
+  confirmed.join(dots);
+  outbox.confirm(confirmed);
+  carried_out_.subtract(confirmed);
+  dirty = true;
 }
 
 void Partition::stage(BytesView chunk_record, bool last, storage::Batch& batch) {
@@ -277,6 +422,9 @@ Bytes Partition::encode_state() const {
     state.complete = staging->complete;
   }
   state.data = data.encode_state();
+  state.entered = entered_epoch;
+  for (const auto& [dot, p] : pending_)
+    state.pending.push_back({dot, p.key, p.stamp, p.delta, p.epoch, p.verdict, p.judged, p.at.value});
   Bytes out;
   crdt::encode_typed(kStateVersion, state, out);
   return out;
@@ -302,6 +450,9 @@ Status Partition::restore(BytesView bytes) {
   ids = state.ids;
   if (state.exchanging)
     staging = Staging{std::move(state.staging_clock), state.staged, state.applied, state.complete};
+  entered_epoch = state.entered;
+  for (PendingImage& p : state.pending)
+    keep(p.dot, {std::move(p.key), p.stamp, std::move(p.delta), p.epoch, p.verdict, p.judged, {p.at}});
   dirty = false;
   return ok();
 }

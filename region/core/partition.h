@@ -50,6 +50,7 @@ class Partition {
   Epoch progress_epoch;  // under which the coordinator last said what is settled, and the number of that
   uint64_t progress_number = 0;
   storage::LogPosition promised_at;  // the promise is durable when the log is, up to here
+  Epoch entered_epoch;               // the highest under which anything entered here
   crdt::Hlc stamp;                   // the highest with which anything entered
   uint64_t lost_epoch = 0;           // see Promise
   uint64_t ids_forgotten_ms = 0;     // request ids made up to here may have been forgotten
@@ -87,15 +88,36 @@ class Partition {
   bool awake = false;                  // Node looks at it in the next tick
   crdt::DotSet regions_have;  // dots of this region's actors that every other region covers; kept by wan/core
 
-  // Logs and applies a delta under `epoch` (which is thereby promised). It is durable when the log is, up to
-  // log_end().
-  Merged merge(const Epoch& epoch, crdt::Hlc stamp, BytesView request_id, BytesView delta_bytes);
-  Merged merge(const Epoch& epoch, crdt::Hlc stamp, BytesView request_id, const crdt::Delta& delta,
-               BytesView delta_bytes);
+  // Logs and applies a delta that entered under `epoch`, unless the entry names another one (which is thereby
+  // promised). It is durable when the log is, up to log_end(). One that waits for its verdict is logged, and
+  // applied by carry_out().
+  Merged merge(const Epoch& epoch, const Entry& entry, const crdt::Delta& delta);
+
+  // Conditional writes whose verdict is not settled, as far as is known here (rule 12). They are not in the
+  // clock, and have no effect yet.
+  struct Pending {
+    Bytes key;
+    Entry entry() const { return {stamp, {}, delta, epoch, verdict, judged}; }
+    crdt::Hlc stamp;
+    Bytes delta;
+    Epoch epoch;
+    Verdict verdict{};
+    Epoch judged;
+    storage::LogPosition at;
+  };
+  const std::map<Dot, Pending>& pending() const { return pending_; }
+  const Pending* pending(const Dot& dot) const;
+  bool awaits_verdict(BytesView key) const { return !pending_.empty() && pending_keys_.contains(Bytes(key)); }
+  // Its verdict is settled: it takes effect, or is superseded. False: there is no room for that now.
+  bool carry_out(const Dot& dot);
+  // The highest counter of an actor that is known here, of what waits too.
+  uint64_t last_of(const Actor& actor) const;
   // The same from the log at recovery: rows only.
   Status replay(const DeltaRecord& record, storage::LogPosition at);
+  Status replay(const VerdictRecord& record);
   // A record from before the checkpoint: its effect is in the rows, others may still need the delta.
   Status remember(const DeltaRecord& record, storage::LogPosition at);
+  void remember(const VerdictRecord& record) { carried_out_.insert(record.dot); }
 
   // A damaged row: forgets rows and clock, in the log too, once `batch` is committed. The outbox stays; its
   // deltas are as good as ever.
@@ -132,12 +154,23 @@ class Partition {
   // What an exchange brought.
   void adopt_ids(const std::vector<std::pair<BytesView, BytesView>>& entries, storage::Batch& batch);
 
-  // Entries of the outbox as they were logged. Views live as long as `record_bytes`.
+  // Entries of the outbox as they were logged, or of a verdict that was carried out what came of it. Views
+  // live as long as `record_bytes` and `outcome`.
   struct Sendable {
     Bytes record_bytes;
+    std::unique_ptr<Bytes> outcome;
     DeltaRecord record;
+    // For a replica of this region. The epoch is left out where it is that of the message.
+    Entry entry(const Epoch& message = {}) const {
+      const bool told = record.epoch == message && record.verdict == Verdict::none;
+      return {record.stamp,   record.request_id, record.delta, told ? Epoch{} : record.epoch,
+              record.verdict, record.judged};
+    }
   };
   std::optional<Sendable> read(const storage::Outbox::Entry& entry) const;
+  std::optional<Sendable> read(storage::LogPosition at) const;
+  // What nobody needs as a delta any more.
+  void confirm(const crdt::DotSet& dots);
 
   // Keeps a chunk's record aside.
   void stage(BytesView chunk_record, bool last, storage::Batch& batch);
@@ -155,6 +188,10 @@ class Partition {
  private:
   bool apply(const crdt::Delta& delta, BytesView request_id, storage::Batch& batch);
   void index(const Dot& dot, BytesView key);
+  void keep(const Dot& dot, Pending&& pending);
+  void drop_pending(std::map<Dot, Pending>::iterator at);
+  bool take_effect(std::map<Dot, Pending>::iterator at, storage::Batch& batch);
+  std::optional<Sendable> judged(Sendable&& out, storage::LogPosition at) const;
   void count_ids(int64_t more);
   void erase_all(storage::Batch& batch);
 
@@ -164,6 +201,9 @@ class Partition {
   std::map<Dot, Unsettled> unsettled_;
   std::unordered_map<Bytes, std::shared_ptr<KeyUnsettled>> unsettled_by_key_;
   crdt::DotSet bulk_;
+  std::map<Dot, Pending> pending_;
+  std::unordered_map<Bytes, uint32_t> pending_keys_;  // how many of each
+  crdt::DotSet carried_out_;  // by a verdict that the log has; as long as the outbox may have them
 };
 
 }  // namespace atolldb::region

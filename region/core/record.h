@@ -30,6 +30,7 @@ enum class RecordType : uint8_t {
   regained = 11,
   reset = 12,
   pull_applied = 13,
+  verdict_settled = 14,
 };
 
 struct StartRecord {  // a process began; nothing of it is older
@@ -41,6 +42,12 @@ struct DeltaRecord {  // logging under an epoch promises it (rule 6)
   crdt::Hlc stamp;
   BytesView request_id;  // encoded; empty: none
   BytesView delta;
+  Verdict verdict = Verdict::none;
+  Epoch judged = {};  // the epoch that gave the verdict
+};
+struct VerdictRecord {  // a conditional write's verdict is settled, and was carried out
+  PartitionId partition{};
+  Dot dot;
 };
 struct PromiseRecord {
   PartitionId partition{};
@@ -70,6 +77,7 @@ struct PullChunkRecord {
   uint64_t ids_forgotten_ms = 0;
   std::vector<std::pair<BytesView, BytesView>> request_ids;
   std::vector<Entry> entries;
+  Epoch entered = {};  // as in Promise; on the last chunk
 };
 struct PullAbandonRecord {
   PartitionId partition{};
@@ -87,6 +95,7 @@ struct ResetRecord {  // a damaged row: the partition begins again with an empty
 
 void encode(const StartRecord& r, Bytes& out);
 void encode(const DeltaRecord& r, Bytes& out);
+void encode(const VerdictRecord& r, Bytes& out);
 void encode(const PromiseRecord& r, Bytes& out);
 void encode(const KnownRecord& r, Bytes& out);
 void encode(const ForgotRecord& r, Bytes& out);
@@ -100,7 +109,7 @@ void encode(const ResetRecord& r, Bytes& out);
 
 using Record = std::variant<StartRecord, DeltaRecord, PromiseRecord, KnownRecord, ForgotRecord,
                             StandingRecord, PullBeginRecord, PullChunkRecord, PullAbandonRecord,
-                            PullAppliedRecord, RegainedRecord, ResetRecord>;
+                            PullAppliedRecord, RegainedRecord, ResetRecord, VerdictRecord>;
 
 template <typename R>
 Bytes to_bytes(const R& record) {

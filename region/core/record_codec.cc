@@ -12,6 +12,11 @@ void fields(Io& io, StartRecord& r) {
 template <typename Io>
 void fields(Io& io, DeltaRecord& r) {
   io(r.partition, r.epoch, r.stamp, r.request_id, r.delta);
+  io.behind(r.verdict != Verdict::none, r.verdict, r.judged);
+}
+template <typename Io>
+void fields(Io& io, VerdictRecord& r) {
+  io(r.partition, r.dot);
 }
 template <typename Io>
 void fields(Io& io, PromiseRecord& r) {
@@ -36,6 +41,7 @@ void fields(Io& io, PullBeginRecord& r) {
 template <typename Io>
 void fields(Io& io, PullChunkRecord& r) {
   io(r.partition, r.cursor, r.units, r.next, r.last, r.settled, r.ids_forgotten_ms, r.request_ids, r.entries);
+  io.behind(r.entered.number != 0, r.entered);
 }
 template <typename Io>
 void fields(Io& io, PullAbandonRecord& r) {
@@ -67,6 +73,7 @@ Result<Record> decode_as(crdt::Reader& reader, size_t elements) {
 
 void encode(const StartRecord& r, Bytes& out) { encode_typed(number(RecordType::start), r, out); }
 void encode(const DeltaRecord& r, Bytes& out) { encode_typed(number(RecordType::delta), r, out); }
+void encode(const VerdictRecord& r, Bytes& out) { encode_typed(number(RecordType::verdict_settled), r, out); }
 void encode(const PromiseRecord& r, Bytes& out) { encode_typed(number(RecordType::promise), r, out); }
 void encode(const KnownRecord& r, Bytes& out) { encode_typed(number(RecordType::known), r, out); }
 void encode(const ForgotRecord& r, Bytes& out) { encode_typed(number(RecordType::forgot), r, out); }
@@ -112,6 +119,8 @@ Result<Record> decode_record(BytesView bytes) {
       return decode_as<RegainedRecord>(reader, elements);
     case RecordType::reset:
       return decode_as<ResetRecord>(reader, elements);
+    case RecordType::verdict_settled:
+      return decode_as<VerdictRecord>(reader, elements);
   }
   return {Errc::version,
           "the log holds a record of type " + std::to_string(type) + ", which this version does not know"};

@@ -153,6 +153,7 @@ std::string status_json(region::Node& node, const wan::Streams& streams, const s
               {"epochs_held", coordinated},
               {"partitions", node.partitions().size()},
               {"unsettled", unsettled},
+              {"superseded", state.superseded},
               {"in_work", node.in_work()},
               {"outbox_entries", outbox_entries},
               {"outbox_bytes", outbox_bytes},
@@ -178,6 +179,7 @@ std::string digest_json(region::Node& node) {
     total += digest;
     Bytes clock;
     crdt::encode(partition->data.clock(), clock);
+    for (const auto& [dot, pending] : partition->pending()) clock += to_string(dot);  // in no row yet
     const crdt::Digest clock_hash = crdt::hash_of(std::to_string(raw(id)), clock);
     clocks += clock_hash;
     partition_clocks[std::to_string(raw(id))] = crdt::to_hex(clock_hash);

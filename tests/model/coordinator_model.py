@@ -10,13 +10,14 @@ from collections import namedtuple
 
 # A delta as it is logged: its dot, what it does, its context, its stamp (orders siblings), request id, condition (nx, xx).
 Rec = namedtuple("Rec", "dot key kind val ctx hlc rid cond")
-# Where a delta entered this region: the epoch, what had entered before it, and the verdict on its condition (rule 12).
-Entry = namedtuple("Entry", "epoch clock void")
+# Where a delta entered this region: the epoch; of a conditional write also its verdict and the epoch that gave it (rule 12).
+Entry = namedtuple("Entry", "epoch judged void")
 Config = namedtuple("Config", "name n r w")
 CONFIGS = [Config("N3 R2 W2", 3, 2, 2), Config("N3 R1 W3", 3, 1, 3), Config("N3 R3 W1", 3, 3, 1), Config("N1", 1, 1, 1),
            Config("N5 R3 W3", 5, 3, 3), Config("N4 R2 W3", 4, 2, 3)]
 NEVER = (0, -1, 0)                                    # below every epoch (number, node, start)
 INF = 1 << 60
+FINAL = (INF, 0, 0)                                   # of a verdict: settled, and carried out
 
 # ----------------------------------------------------------------------------------------------- rows
 def live(recs, key):
@@ -63,6 +64,7 @@ class Replica:
         w.starts += 1
         self.start, self.up, self.paused = w.starts, True, False
         self.promised, self.recs, self.entry, self.settled, self.ids, self.forgot = NEVER, {}, {}, set(), {}, {}
+        self.entered, self.verdicts, self.blocked = NEVER, set(), []
         self.standing = standing                      # vote | unsure (position not agreed yet) | lost (no memory)
         self.disk = self.disk[:self.synced]
         self.role, self.epoch, self.when_durable = None, NEVER, []
@@ -74,6 +76,7 @@ class Replica:
             elif e[0] == "forgot": self.forgot[e[1]] = max(e[2], self.forgot.get(e[1], 0))
             elif e[0] == "actor": actor = e[1]
             elif e[0] == "standing" and standing != "unsure": self.standing = e[1]
+        self.settled -= self.pending()
         if "keep the actor over a restart" in w.off and actor:
             self.actor, self.counter = actor, max([d[1] for d in self.recs if d[0] == actor], default=0)
         else:
@@ -91,23 +94,35 @@ class Replica:
         self.recs[rec.dot] = rec
         if rec.rid: self.ids[rec.rid] = rec.dot
         old = self.entry.get(rec.dot)
-        if old is None or entry.epoch > old.epoch:
-            sticky = old and old.void and "a verdict has no epoch" in self.w.off
-            self.entry[rec.dot] = entry._replace(void=True) if sticky else entry
+        self.entered = max(self.entered, entry.epoch)
+        if old is None or entry.judged > old.judged:
+            first = old and "a verdict has no epoch" in self.w.off
+            self.entry[rec.dot] = entry._replace(void=old.void) if first else entry
+
+    def pending(self, key=None):
+        """Conditional writes whose verdict is not settled, as far as is known here: they have no effect yet (rule 12)."""
+        return {d for d, r in self.recs.items() if r.cond and self.entry[d].judged != FINAL and key in (None, r.key)}
 
     def rows(self):
-        """The deltas that have effect: all but those whose condition was found not to hold."""
-        return [r for d, r in self.recs.items() if not self.entry[d].void]
+        """The deltas that have effect."""
+        waiting = self.pending()
+        return [r for d, r in self.recs.items() if d not in waiting and not self.entry[d].void]
 
     def merge(self, rec, entry):
         """Log and apply a delta. It joins only its own dot. An add waits for its actor's adds before it (rule 13)."""
         if rec.kind == "add" and rec.val > 1 and rec.dot[0] != "F" and "adds are logged in any order" not in self.w.off:
             if not any(r.val == rec.val - 1 and r.dot[0] == rec.dot[0] for r in self.recs.values() if r.key == "c"): return
-        if rec.dot not in self.recs or entry.epoch > self.entry[rec.dot].epoch:
+        if rec.dot not in self.recs or entry.judged > self.entry[rec.dot].judged:
             self.log("rec", rec, entry)
             self.keep(rec, entry)
 
-    def merge_settled(self, dots):
+    def merge_settled(self, dots, epoch=NEVER):
+        """A verdict of that epoch is thereby final. Of one that another epoch gave, the outcome comes by itself."""
+        for d in dots & self.pending():
+            if self.entry[d].judged == epoch or "an outcome is taken from any epoch" in self.w.off:
+                self.entry[d] = self.entry[d]._replace(judged=FINAL)
+                if "that a verdict is final is not logged" not in self.w.off: self.log("rec", self.recs[d], self.entry[d])
+        dots = dots & set(self.recs) - self.pending()
         if not dots <= self.settled:
             self.log("settled", frozenset(dots))
             self.settled |= dots
@@ -138,6 +153,7 @@ class Replica:
         self.role, self.self_promised = "candidate", False
         self.promises, self.reported, self.acks, self.has = {}, set(), {}, {i: set() for i in self.others()}
         self.writes, self.reads, self.round, self.confirms = [], [], 0, {}
+        self.verdicts, self.blocked = set(), []
         for i in self.others(): self.send("PREPARE", i, self.epoch)
         if "no promise quorum" in self.w.off:
             self.self_promised = True
@@ -151,16 +167,17 @@ class Replica:
 
     def on_promise(self, src, sstart, vote, epoch, recs, settled, amnesiac):
         if epoch != self.epoch or self.role is None: return
-        if self.role == "active": self.has[src] |= {r.dot for r, _ in recs}
+        if self.role == "active": self.has[src] |= {r.dot for r, _ in recs if not r.cond}
         catch_up = "takeover without catch-up" not in self.w.off
         if self.role == "candidate":
             if catch_up:
                 for r, e in recs: self.merge(r, e)
-            self.merge_settled(settled if catch_up else set())
+            self.merge_settled(settled if catch_up else frozenset())
             if vote: self.promises[src] = sstart
         else:
-            for r, e in recs: self.enter(r)                              # a report after the takeover: late (rule 11)
-        if not amnesiac or "a replica without memory counts as reported" in self.w.off: self.reported.add(src)
+            for r, e in recs: self.enter(r, e)                           # a report after the takeover: late (rule 11)
+        told = all(r.dot in self.recs for r, _ in recs)                  # what could not enter yet comes again
+        if told and (not amnesiac or "a replica without memory counts as reported" in self.w.off): self.reported.add(src)
         self.try_activate()
 
     def counted(self, votes):
@@ -174,11 +191,12 @@ class Replica:
         if self.role != "candidate" or not self.self_promised or self.counted(self.promises) + 1 < need: return
         self.role = "active"
         self.hlc = max([r.hlc for r in self.recs.values()], default=0)
-        if "late conditions are not judged at a takeover" not in self.w.off:
-            todo = [r for d, r in self.recs.items() if r.cond and d not in self.settled]
-            verdicts = [(r, frozenset(d for d in self.recs if d != r.dot and r.dot not in self.entry[d].clock),
-                         self.entry[r.dot].void or not self.holds(r)) for r in todo]
-            for r, before, void in verdicts: self.merge(r, Entry(self.epoch, before, void))
+        entered = self.entered                                            # all from the state before
+        for d in sorted(self.pending()):
+            void = self.entry[d].void or not self.holds(d, entered)
+            self.merge(self.recs[d], Entry(self.entry[d].epoch, self.epoch, void))
+        self.verdicts = {d for d, r in self.recs.items() if r.cond}
+        if "only open verdicts keep a takeover closed" in self.w.off: self.verdicts = self.pending()
         if "show unsettled dots" in self.w.off: self.settled |= set(self.recs)
         self.tick()
         if self.synced == len(self.disk): self.count_acks(self.node, self.start, list(self.recs))
@@ -190,41 +208,50 @@ class Replica:
         dot = (self.actor, self.counter)
         rec = Rec(dot, key, kind, val, frozenset(self.recs) if ctx is None else ctx, self.hlc, rid, cond)
         if self.w.issued.setdefault(dot, rec) != rec: self.w.fail("G12 dot issued twice: %s" % (dot,))
-        self.put(rec)
+        self.put(rec, Entry(self.epoch, self.epoch if cond else FINAL, False))
         return dot
 
-    def put(self, rec, void=False):
-        entry = Entry(self.epoch, frozenset(self.recs), void)
+    def put(self, rec, entry):
         self.merge(rec, entry)
         if rec.dot not in self.recs: return
         for i in self.others(): self.send("APPEND", i, self.epoch, [(rec, entry)], frozenset(self.settled))
 
-    def enter(self, rec):
+    def enter(self, rec, entry=None):
         """A delta that is not the coordinator's own: foreign, or late (rule 11). It shows once settled."""
-        if rec.dot in self.recs: return
+        if rec.dot in self.recs or self.closed(): return
         self.hlc = max(self.hlc, rec.hlc)
         if rec.dot[0] == "F":                                             # a running total brings the adds before it
             for f in self.w.foreign:
                 if f.dot == rec.dot or rec.kind == f.kind == "add" and f.dot < rec.dot:
                     self.w.entered.setdefault(f.dot, self.w.now)
-        rows = live(self.rows(), rec.key)
-        self.put(rec, bool(rec.cond) and (len(rows) == 0) != (rec.cond == "nx"))
+        void = bool(rec.cond) and not self.fits(rec)                      # no takeover saw it: it was never answered
+        if rec.cond and entry.judged == FINAL: self.put(rec, entry._replace(epoch=self.epoch))
+        else: self.put(rec, Entry(self.epoch, self.epoch if rec.cond else FINAL, void))
         if "show unsettled dots" in self.w.off: self.settled.add(rec.dot)
 
-    def holds(self, rec):
-        """Does a condition still hold after what later epochs entered without having this delta? (rule 12)"""
-        mine, others = self.entry[rec.dot], [x for x in self.rows() if x.key == rec.key and x.dot != rec.dot]
-        missed = [x for x in others if self.entry[x.dot].epoch > mine.epoch and rec.dot not in self.entry[x.dot].clock
-                  and x.dot not in rec.ctx and x.dot not in mine.clock]
-        if rec.cond == "nx": return not live(missed, rec.key)
-        return not missed or bool(live(others, rec.key))
+    def holds(self, dot, entered):
+        """A verdict that something entered after, under a later epoch, was not seen by that epoch's takeover, and never settled:
+        the condition is judged anew. Every other one may have been answered, and stands (rule 12)."""
+        return self.entry[dot].judged >= entered or self.fits(self.recs[dot])
+
+    def fits(self, rec):
+        """Does a condition hold now, with nothing in work on which it depends?"""
+        if "late conditions are not judged at a takeover" in self.w.off: return True
+        return bool(live(self.rows(), rec.key)) == (rec.cond == "xx") and all(
+            self.entry[d].void for d in self.pending(rec.key) - {rec.dot})
+
+    def closed(self):
+        """Nothing enters before W replicas have every verdict that the takeover found or gave (rule 12)."""
+        self.verdicts = {d for d in self.verdicts if self.counted(self.acks.get(d, {})) < self.w.cfg.w}
+        return bool(self.verdicts) and "a takeover opens before its verdicts are settled" not in self.w.off
 
     def on_append(self, src, epoch, recs, settled):
         if epoch < self.promised and "accept writes below the epoch" not in self.w.off: return
         self.promise(epoch)
         for r, e in recs: self.merge(r, e)
-        self.merge_settled(settled & set(self.recs))
-        self.answer("ACK", src, epoch, [r.dot for r, _ in recs if r.dot in self.recs])
+        self.merge_settled(settled, epoch)
+        waits = set() if "any verdict counts as acknowledged" in self.w.off else {d for d in self.pending() if self.entry[d].judged != epoch}
+        self.answer("ACK", src, epoch, [r.dot for r, _ in recs if r.dot in self.recs and r.dot not in waits])
 
     def on_ack(self, src, sstart, vote, epoch, dots):
         if epoch != self.epoch or self.role != "active": return
@@ -239,7 +266,7 @@ class Replica:
             if "settle across two epochs" in self.w.off:                  # holders count, whatever they promised
                 votes = {**votes, **{i: INF for i in self.has if d in self.has[i]}}
             if self.counted(votes) >= self.w.cfg.w:
-                self.merge_settled({d})
+                self.merge_settled({d}, self.epoch)
         self.serve()
 
     # --- requests (rules 7 to 10)
@@ -251,6 +278,8 @@ class Replica:
 
     def request(self, op):
         w, key = self.w, op.key
+        if self.closed() or self.pending(key) and "requests overtake a conditional write" not in w.off:
+            return self.blocked.append(op)
         recs = self.rows()
         if op.kind == "read": return self.await_read(op, shown(recs, key))
         if op.kind == "incr":
@@ -320,13 +349,17 @@ class Replica:
             if wait or votes < need: keep.append(read)
             else: w.reply(op, res, None)
         self.reads = keep
+        ready = [op for op in self.blocked if not self.closed() and not self.pending(op.key) and not op.done]
+        if ready:
+            self.blocked = [op for op in self.blocked if op not in ready]
+            for op in ready: self.request(op)
 
     def tick(self):
         """Timers: send again what is not acknowledged, a round of confirmations, ask those that have not reported."""
         if self.role == "active":
             for i in self.others():
                 recs = [(r, self.entry[d]) for d, r in self.recs.items()
-                        if d not in self.has[i] or d not in self.settled and self.acks.get(d, {}).get(i, -1) < self.forgot.get(i, 0)]
+                        if d not in self.has[i] or (d not in self.settled or d in self.verdicts) and self.acks.get(d, {}).get(i, -1) < self.forgot.get(i, 0)]
                 self.send("APPEND", i, self.epoch, recs, frozenset(self.settled))
                 if i not in self.reported: self.send("PREPARE", i, self.epoch)
             if self.reads: self.send_round()
@@ -343,9 +376,9 @@ class Replica:
         self.send("REPAIR", dst, [(r, self.entry[d]) for d, r in self.recs.items() if d not in self.settled])
 
     def on_repair(self, src, recs):
-        if self.role == "active": self.has[src] |= {r.dot for r, _ in recs}
+        if self.role == "active": self.has[src] |= {r.dot for r, e in recs if not r.cond}
         for r, e in recs:
-            if self.role == "active": self.enter(r)
+            if self.role == "active": self.enter(r, e)
             else: self.merge(r, e)
 
     def on_hello(self, src, sstart, pos):
@@ -817,6 +850,7 @@ EXPLORED = {
     "keep the actor over a restart": ("N3 R2 W2", ("crash",)), "answer writes before they are settled": ("N3 R2 W2", ()),
     "a failed condition answers at once": ("N3 R2 W2", ("conditional", "cut")), "a verdict has no epoch": ("N3 R1 W3", ("conditional",)),
     "ids do not name the epoch": ("N3 R2 W2", ("counter", "cut")),
+    "requests overtake a conditional write": ("N3 R2 W2", ("conditional", "cut")),
     "answer reads without confirmations (explored)": ("N3 R2 W2", ("register", "cut")),
 }
 

@@ -1,0 +1,346 @@
+// Conditional writes whose coordinators die, come back and meet (docs/coordinator.md, rule 12).
+
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include "crdt/delta.h"
+#include "region/core/message.h"
+#include "region/core/record.h"
+#include "tests/region/world.h"
+
+using namespace atolldb;
+using atolldb::testing::World;
+using atolldb::testing::WorldOptions;
+using region::Condition;
+using region::Op;
+using region::Outcome;
+using region::Request;
+using region::Response;
+
+namespace {
+
+WorldOptions one_region() {
+  WorldOptions options;
+  options.regions = 1;
+  options.partitions = 1;
+  return options;
+}
+
+void start(World& world) {
+  world.start_all();
+  REQUIRE(world.run_until([&] { return world.serving(); }));
+}
+
+Request set_if(Condition condition, Bytes key, Bytes value) {
+  Request request;
+  request.op = Op::set;
+  request.key = std::move(key);
+  request.value = std::move(value);
+  request.condition = condition;
+  return request;
+}
+
+Request ask(Op op, Bytes key, Bytes value = {}) {
+  Request request;
+  request.op = op;
+  request.key = std::move(key);
+  request.value = std::move(value);
+  return request;
+}
+
+NodeNumber coordinator(World& world, NodeNumber asked) {
+  return world.call(asked, ask(Op::route, "k")).coordinator;
+}
+
+NodeNumber other_than(World& world, std::vector<NodeNumber> these) {
+  for (const NodeNumber node : world.all())
+    if (std::find(these.begin(), these.end(), node) == these.end()) return node;
+  return {};
+}
+
+bool has(BytesView frame, region::MessageType type) {
+  crdt::Reader reader(frame);
+  reader.uint();  // version
+  reader.skip();  // header
+  while (reader.ok() && !reader.at_end()) {
+    crdt::Reader message(reader.value());
+    message.array();
+    if (message.uint() == static_cast<uint64_t>(type)) return true;
+  }
+  return false;
+}
+
+uint64_t superseded(World& world) {
+  uint64_t count = 0;
+  for (const NodeNumber node : world.all())
+    if (world.running(node))
+      count += nlohmann::json::parse(world.report(node, Op::status))["superseded"].get<uint64_t>();
+  return count;
+}
+
+nlohmann::json inspect(World& world, NodeNumber node, Bytes key) {
+  return nlohmann::json::parse(world.call(node, ask(Op::inspect, std::move(key))).value);
+}
+
+// A write that only its coordinator has logged, synced, when that dies. Its client is never answered.
+NodeNumber write_that_nobody_hears(World& world, Request request) {
+  const NodeNumber at = coordinator(world, world.node(0, 0));
+  world.loses = [at](NodeNumber from, NodeNumber, BytesView frame) {
+    return from == at && has(frame, region::MessageType::append);
+  };
+  const uint64_t sent = world.send(at, std::move(request));
+  world.run_for(Duration::millis(20));
+  REQUIRE_FALSE(world.response(sent));
+  world.kill(at, false);
+  world.loses = {};
+  return at;
+}
+
+Response retried(World& world, NodeNumber node, const Request& request) {
+  Response response;
+  world.run_until([&] {
+    response = world.call(node, request);
+    return response.outcome == Outcome::done;
+  });
+  return response;
+}
+
+}  // namespace
+
+// HAZARDS 52
+TEST_CASE("verdicts: NX on two coordinators with a crash between, exactly one holds", "[region][hazard52]") {
+  World world(one_region());
+  start(world);
+  const NodeNumber first = write_that_nobody_hears(world, set_if(Condition::absent, "k", "first"));
+  const NodeNumber asked = other_than(world, {first});
+  REQUIRE(retried(world, asked, set_if(Condition::absent, "k", "second")).number == 1);
+  SECTION("the earlier one comes to light while the later coordinator serves") { world.start(first); }
+  SECTION("the earlier one comes to light in the takeover after the later one") {
+    const NodeNumber second = coordinator(world, asked);
+    world.kill(second, false);
+    world.start(first);
+    REQUIRE(world.run_until([&] { return world.serving(); }));
+    CHECK(world.get(other_than(world, {first, second}), "k").value == "second");
+    world.start(second);
+  }
+  SECTION("the earlier one's node takes over itself, with one that has not heard of the later one") {
+    const NodeNumber second = coordinator(world, asked), third = other_than(world, {first, second});
+    world.kill(third, false);
+    world.start(first);
+    REQUIRE(world.run_until([&] { return coordinator(world, first) == first; }));
+    world.start(third);
+  }
+  REQUIRE(world.run_until([&] { return world.serving() && world.converged(); }));
+  for (const NodeNumber node : world.all()) CHECK(world.get(node, "k").value == "second");
+  CHECK(superseded(world) == 1);
+  CHECK(world.call(asked, set_if(Condition::absent, "k", "third")).number == 0);
+  const auto found = inspect(world, asked, "k");  // what it would have set is not lost without a word
+  CHECK(found["siblings"].size() == 1);
+  REQUIRE(found["journal"].size() == 1);
+  CHECK(found["journal"][0]["value"] == "first");
+}
+
+TEST_CASE("verdicts: APPEND to a value that a later coordinator replaced, adds nothing", "[region]") {
+  World world(one_region());
+  start(world);
+  REQUIRE(world.set(world.node(0, 0), "k", "a").outcome == Outcome::done);
+  const NodeNumber first = write_that_nobody_hears(world, ask(Op::append, "k", "b"));
+  const NodeNumber asked = other_than(world, {first});
+  REQUIRE(retried(world, asked, ask(Op::set, "k", "x")).outcome == Outcome::done);
+  world.start(first);
+  REQUIRE(world.run_until([&] { return world.serving() && world.converged(); }));
+  CHECK(world.get(first, "k").value == "x");
+  CHECK(superseded(world) == 1);
+}
+
+TEST_CASE("verdicts: one that comes late and whose condition holds still, holds", "[region]") {
+  World world(one_region());
+  start(world);
+  const NodeNumber first = write_that_nobody_hears(world, set_if(Condition::absent, "k", "first"));
+  const NodeNumber asked = other_than(world, {first});
+  REQUIRE(retried(world, asked, ask(Op::set, "other", "x")).outcome == Outcome::done);
+  world.start(first);
+  REQUIRE(world.run_until([&] { return world.serving() && world.converged(); }));
+  CHECK(world.get(asked, "k").value == "first");
+  CHECK(superseded(world) == 0);
+}
+
+TEST_CASE("verdicts: an answered one, stands through takeovers and a loss of power", "[region][G1]") {
+  World world(one_region());
+  start(world);
+  const NodeNumber first = coordinator(world, world.node(0, 0));
+  SECTION("the others have not heard that it is settled") {
+    world.loses = [](NodeNumber, NodeNumber, BytesView frame) {
+      return has(frame, region::MessageType::progress);
+    };
+    REQUIRE(world.call(first, set_if(Condition::absent, "k", "v")).number == 1);
+  }
+  SECTION("they have") {
+    REQUIRE(world.call(first, set_if(Condition::absent, "k", "v")).number == 1);
+    world.run_for(Duration::millis(500));
+  }
+  world.kill(first);
+  world.loses = {};
+  const NodeNumber asked = other_than(world, {first});
+  REQUIRE(retried(world, asked, ask(Op::set, "other", "x")).outcome == Outcome::done);
+  for (const NodeNumber node : world.all()) world.kill(node);
+  for (const NodeNumber node : world.all())
+    if (node != asked) world.start(node);
+  REQUIRE(retried(world, first, set_if(Condition::absent, "k", "w")).number == 0);
+  CHECK(world.get(first, "k").value == "v");
+  world.start(asked);
+  REQUIRE(world.run_until([&] { return world.serving() && world.converged(); }));
+  CHECK(world.get(asked, "k").value == "v");
+  CHECK(superseded(world) == 0);
+}
+
+TEST_CASE("verdicts: a takeover that holds an answered one alone, enters nothing before W replicas have it",
+          "[region][G1]") {
+  World world(one_region());
+  start(world);
+  // First and second have it, and only first has heard that it is settled.
+  const NodeNumber first = coordinator(world, world.node(0, 0));
+  const NodeNumber third = other_than(world, {first});
+  world.loses = [&](NodeNumber from, NodeNumber to, BytesView frame) {
+    return from == first && (to == third || has(frame, region::MessageType::progress));
+  };
+  REQUIRE(world.call(first, set_if(Condition::absent, "k", "v")).number == 1);
+  const NodeNumber second = other_than(world, {first, third});
+  // First takes over again, with third: what enters under that epoch reaches third before the verdict.
+  for (const NodeNumber node : world.all()) world.kill(node, false);
+  bool open = false;
+  world.loses = [&](NodeNumber from, NodeNumber, BytesView frame) {
+    return !open && from == first && has(frame, region::MessageType::append);
+  };
+  world.start(first);
+  world.start(third);
+  REQUIRE(world.run_until([&] { return world.serving(); }));
+  REQUIRE(coordinator(world, first) == first);
+  const uint64_t sent = world.send(first, ask(Op::set, "other", "x"));
+  world.run_for(Duration::millis(300));
+  CHECK_FALSE(world.response(sent));
+  open = true;
+  REQUIRE(world.run_until([&] { return world.response(sent).has_value(); }));
+  CHECK(world.response(sent)->outcome == Outcome::done);
+  world.kill(first, false);
+  world.start(second);
+  REQUIRE(retried(world, second, set_if(Condition::absent, "k", "w")).number == 0);
+  CHECK(world.get(second, "k").value == "v");
+}
+
+TEST_CASE("verdicts: requests of one connection behind a conditional write, in their order", "[region]") {
+  World world(one_region());
+  start(world);
+  const NodeNumber at = coordinator(world, world.node(0, 0));
+  std::vector<uint64_t> sent;
+  sent.push_back(world.send(at, set_if(Condition::absent, "k", "a")));
+  sent.push_back(world.send(at, ask(Op::get, "k")));
+  sent.push_back(world.send(at, set_if(Condition::absent, "k", "b")));
+  sent.push_back(world.send(at, set_if(Condition::present, "k", "c")));
+  sent.push_back(world.send(at, ask(Op::append, "k", "d")));
+  sent.push_back(world.send(at, ask(Op::get, "k")));
+  sent.push_back(world.send(at, ask(Op::del, "k")));
+  sent.push_back(world.send(at, set_if(Condition::present, "k", "e")));
+  REQUIRE(world.run_until([&] { return world.response(sent.back()).has_value(); }));
+  std::vector<Response> got;
+  for (const uint64_t one : sent) got.push_back(*world.response(one));
+  for (const Response& response : got) CHECK(response.outcome == Outcome::done);
+  CHECK(got[0].number == 1);
+  CHECK(got[1].value == "a");
+  CHECK(got[2].number == 0);
+  CHECK(got[3].number == 1);
+  CHECK(got[4].number == 2);
+  CHECK(got[5].value == "cd");
+  CHECK(got[6].number == 1);
+  CHECK(got[7].number == 0);
+}
+
+TEST_CASE("verdicts: requests behind a conditional write that cannot be settled, rejected at their deadline",
+          "[region][G9]") {
+  World world(one_region());
+  start(world);
+  const NodeNumber at = coordinator(world, world.node(0, 0));
+  world.loses = [at](NodeNumber from, NodeNumber, BytesView frame) {
+    return from == at && has(frame, region::MessageType::append);
+  };
+  Request first = set_if(Condition::absent, "k", "a"), second = ask(Op::set, "k", "b");
+  first.deadline_ms = second.deadline_ms = 300;
+  const uint64_t one = world.send(at, first), two = world.send(at, second);
+  REQUIRE(world.run_until([&] { return world.response(one) && world.response(two); }));
+  CHECK(world.response(one)->outcome == Outcome::unknown);
+  CHECK(world.response(two)->outcome == Outcome::rejected);
+  CHECK(world.response(two)->code == Errc::timeout);
+  world.loses = {};
+  REQUIRE(world.run_until([&] { return world.converged(); }));
+  CHECK(world.get(at, "k").value == "a");
+}
+
+TEST_CASE("verdicts: other regions, hear what came of it and no more", "[region][wan]") {
+  WorldOptions options = one_region();
+  options.regions = 2;
+  World world(options);
+  start(world);
+  const NodeNumber far = world.node(1, 0);
+  const NodeNumber first = write_that_nobody_hears(world, set_if(Condition::absent, "k", "first"));
+  world.run_for(Duration::seconds(1));
+  CHECK_FALSE(world.get(far, "k").found);
+  NodeNumber asked{};
+  for (const NodeNumber node : {world.node(0, 0), world.node(0, 1)})
+    if (node != first) asked = node;
+  REQUIRE(retried(world, asked, set_if(Condition::absent, "k", "second")).number == 1);
+  world.start(first);
+  REQUIRE(world.run_until([&] { return world.serving() && world.converged(); }));
+  CHECK(world.get(far, "k").value == "second");
+  CHECK(inspect(world, far, "k")["journal"][0]["value"] == "first");
+}
+
+TEST_CASE("verdicts: a disk is lost while a conditional write waits, the node has it again", "[region]") {
+  World world(one_region());
+  start(world);
+  const NodeNumber first = coordinator(world, world.node(0, 0));
+  const NodeNumber lost = other_than(world, {first}), third = other_than(world, {first, lost});
+  // It waits: two have it, and nobody hears that.
+  world.loses = [&](NodeNumber from, NodeNumber to, BytesView frame) {
+    return (from == lost || from == third) && to == first && has(frame, region::MessageType::ack);
+  };
+  const uint64_t sent = world.send(first, set_if(Condition::absent, "k", "v"));
+  world.run_for(Duration::millis(50));
+  CHECK_FALSE(world.response(sent));
+  world.kill(lost);
+  world.wipe(lost);
+  world.start(lost);
+  world.run_for(Duration::seconds(3));
+  world.kill(first, false);
+  world.kill(third, false);
+  world.loses = {};
+  world.start(third);
+  REQUIRE(world.run_until([&] { return world.serving(); }));
+  CHECK(world.get(lost, "k").value == "v");
+  world.start(first);
+  REQUIRE(world.run_until([&] { return world.serving() && world.converged(); }));
+}
+
+TEST_CASE("verdicts: rows that a node pulls while a conditional write settles, are those of its outcome",
+          "[region]") {
+  WorldOptions options = one_region();
+  options.log_bytes_max = 64u << 10;
+  options.memtable_bytes = 16u << 10;
+  World world(options);
+  start(world);
+  const NodeNumber first = coordinator(world, world.node(0, 0));
+  const NodeNumber away = other_than(world, {first});
+  world.kill(away, false);
+  for (int i = 0; i < 300; ++i)
+    REQUIRE(retried(world, first, ask(Op::set, "k" + std::to_string(i), Bytes(500, 'x'))).outcome ==
+            Outcome::done);
+  world.start(away);
+  int held = 0;
+  for (int i = 0; i < 200; ++i) {
+    held += static_cast<int>(
+        retried(world, first, set_if(Condition::absent, "n" + std::to_string(i % 150), "v")).number);
+    world.run_for(Duration::millis(3));
+  }
+  CHECK(held == 150);
+  REQUIRE(world.run_until([&] { return world.serving() && world.converged(); }));
+  CHECK(world.get(away, "n7").value == "v");
+}
