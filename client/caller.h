@@ -106,7 +106,7 @@ class Caller {
     Then<T> then;
     T value{};
     bool stale = false;
-    std::optional<region::Behind> behind;
+    std::optional<region::Behind> behind = {};
   };
 
   template <typename T>

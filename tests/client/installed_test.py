@@ -68,6 +68,12 @@ class Installed(unittest.TestCase):
                                       "later: hello, called back: Ada\n")
         self.assertIn("libatoll.so.0", run("ldd", program).stdout)
 
+    def test_session_example(self):
+        program = self.compile(EXAMPLES + "/session.cc", *self.flags("--cflags", "--libs"))
+        done = self.run_against_toy(program, "eu", input="\n", env={"LD_LIBRARY_PATH": os.path.dirname(self.library)})
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertRegex(done.stdout, r"^written, token [-_\w]{30,}\n100 own write, read from eu\n$")
+
     def test_example_with_the_static_library(self):
         # The libraries below it are shared: Debian's static libzmq lacks one that it needs.
         flags = self.flags("--cflags", "--libs") + run("pkg-config", "--libs", "libzmq", "libxxhash",

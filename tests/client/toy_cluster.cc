@@ -46,7 +46,8 @@ class ToyStore {
     out.epoch = kEpoch;
     out.stamp_ms = 1'000;
     if (request.session)
-      out.token = region::format_token({{{node.region, ++stamp_}, Bytes(region::TokenPiece::kMacBytes, 'm')}});
+      out.token =
+          region::format_token({{{node.region, ++stamp_}, Bytes(region::TokenPiece::kMacBytes, 'm')}});
     switch (request.op) {
       case Op::set:
         if (request.value == "refuse me") return rejected(out, Errc::too_large, "the value says so");
