@@ -70,7 +70,11 @@ namespace atolldb {
   X(checksum_without_place, "a log record verifies at any place and in any life")               \
   X(tail_not_synced, "what recovery has read counts as durable as it lies there")               \
   X(rows_before_records, "a checkpoint does not wait until its records are synced")             \
-  X(start_waits_for_regions, "a node that starts waits for every other region")
+  X(start_waits_for_regions, "a node that starts waits for every other region")                 \
+  X(verdict_without_epoch, "of two verdicts the one that came first counts")                    \
+  X(takeover_gives_no_verdict, "a takeover does not judge what came to light late")             \
+  X(late_condition_holds, "a conditional write that comes late holds, whatever is there now")   \
+  X(verdict_overtaken, "requests overtake a conditional write whose verdict is not settled")
 
 enum class Canary : uint8_t {
   none,

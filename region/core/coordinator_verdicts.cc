@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "crdt/base/canary.h"
 #include "region/core/coordinator.h"
 
 namespace atolldb::region {
@@ -27,6 +28,7 @@ const Bytes* field_of(const crdt::Delta& delta, const Dot& dot) {
 // Whether a condition holds now, with nothing in work on which it depends. What was made of a value cannot be
 // judged anew: the value is not told.
 bool Coordinator::fits(Verdict verdict, const Dot& dot, const crdt::Delta& delta) const {
+  if (canary(Canary::late_condition_holds)) return true;
   if (verdict != Verdict::absent && verdict != Verdict::present) return false;
   for (const auto& [other, pending] : partition_.pending())
     if (other != dot && pending.key == delta.key && pending.verdict != Verdict::superseded) return false;
@@ -54,7 +56,7 @@ bool Coordinator::judge() {
     const auto delta = crdt::decode_delta(pending.delta);
     ensure(delta.has_value(), "what waits for its verdict was decoded before");
     Entry entry = pending.entry();
-    const bool late = pending.judged < entered;
+    const bool late = pending.judged < entered && !canary(Canary::takeover_gives_no_verdict);
     if (late && entry.verdict != Verdict::superseded && !fits(entry.verdict, dot, *delta)) {
       entry.verdict = Verdict::superseded;
       ++node_.superseded;
@@ -104,7 +106,8 @@ void Coordinator::on_judged(Follower& follower, const crdt::DotSet& dots) {
 // key's next coordinator could not tell what came before it and what behind; and nothing enters before the
 // takeover is open.
 bool Coordinator::block(const Request& request, const ReplyTo& to, Instant deadline) {
-  const bool behind = !partition_.pending().empty() && partition_.awaits_verdict(request.key);
+  const bool behind = !partition_.pending().empty() && partition_.awaits_verdict(request.key) &&
+                      !canary(Canary::verdict_overtaken);
   const bool queued = !blocked_.empty() && blocked_.contains(request.key);
   if (!behind && !queued && open()) return false;
   const size_t bytes = bytes_of(request);

@@ -81,6 +81,7 @@ Merged Partition::merge(const Epoch& epoch, const Entry& entry, const crdt::Delt
                      entry.stamp, entry.request_id,
                      entry.delta, entry.verdict,
                      entry.judged};
+  if (held != pending_.end() && canary(Canary::verdict_without_epoch)) record.verdict = held->second.verdict;
   storage::Batch batch;
   batch.records.emplace_back();
   encode(record, batch.records.back());

@@ -67,6 +67,10 @@ const std::vector<Hunt>& hunts() {
       {Canary::tail_not_synced, "disk errors", 1, 200},
       {Canary::rows_before_records, "disk", 1, 100},
       {Canary::start_waits_for_regions, "alone", 1, 10},
+      {Canary::verdict_without_epoch, "conditions", 1, 200},
+      {Canary::takeover_gives_no_verdict, "conditions", 1, 1000},
+      {Canary::late_condition_holds, "conditions", 1, 200},
+      {Canary::verdict_overtaken, "conditions", 1, 20},
   };
   return kHunts;
 }

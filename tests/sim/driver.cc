@@ -49,6 +49,7 @@ void Driver::begin(uint32_t index, const PlannedOperation& planned) {
   operation.elements = planned.elements;
   operation.amount = planned.amount;
   operation.local = planned.local;
+  operation.condition = planned.condition;
   operation.invoked = last_news_ = world_.now();
   history_.push_back(std::move(operation));
   send(index);
@@ -84,6 +85,7 @@ region::Request Driver::request_of(const Client& client, const Operation& operat
   request.args = operation.elements;
   request.amount = operation.amount;
   request.local = operation.local;
+  request.condition = operation.condition;
   if (operation.op == Op::add) {
     request.id = client.id;
     request.attempt = client.may_have_happened ? 2 : 1;
@@ -213,6 +215,7 @@ void Driver::end(uint32_t index, const region::Response* response) {
 void Driver::claim(Operation& operation) {
   if ((operation.op == Op::del || operation.op == Op::srem) && operation.number == 0)
     return;  // nothing was there
+  if (operation.condition_failed()) return;
   Facts& facts = world_.facts();
   const auto index = update_of(operation, facts, world_.topology(), std::min(plan_.world.w, plan_.world.n));
   if (!index) return;

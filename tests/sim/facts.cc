@@ -147,6 +147,11 @@ uint32_t Facts::note(Instant now, uint32_t machine, const region::DeltaRecord& r
   const uint64_t digest =
       XXH3_64bits_withSeed(record.delta.data(), record.delta.size(), raw(record.partition));
   const uint32_t region = region_of_[machine];
+  if (const auto outcome = by_outcome_.find(digest); outcome != by_outcome_.end()) {
+    Update& update = updates_[outcome->second];
+    if (fresh && update.entered[region] == Instant::never()) update.entered[region] = now;
+    return outcome->second;
+  }
   if (const auto known = by_digest_.find(digest); known != by_digest_.end()) {
     Update& update = updates_[known->second];
     if (fresh && update.entered[region] == Instant::never()) update.entered[region] = now;
@@ -181,10 +186,40 @@ uint32_t Facts::note(Instant now, uint32_t machine, const region::DeltaRecord& r
     twice_ = "dot " + to_string(update.dot) + " of partition " + std::to_string(raw(update.partition)) +
              " names two updates, of keys " + updates_[at->second].key + " and " + update.key;
   by_digest_.emplace(digest, index);
+  if (record.verdict != region::Verdict::none) {
+    const Bytes left = crdt::encode(crdt::superseded(*delta));
+    by_outcome_.emplace(XXH3_64bits_withSeed(left.data(), left.size(), raw(record.partition)), index);
+    if (record.verdict == region::Verdict::absent) update.condition = region::Condition::absent;
+    if (record.verdict == region::Verdict::present) update.condition = region::Condition::present;
+  }
   by_key_[update.key].push_back(index);
   of_partition_[raw(update.partition)].push_back(index);
   updates_.push_back(std::move(update));
   return index;
+}
+
+// Where an outcome comes as a delta, it says so by its bytes or by a verdict that is final.
+void Facts::note_verdict(uint32_t machine, const region::DeltaRecord& record, uint32_t index) {
+  const Update& update = updates_[index];
+  if (region::is_pending(record.verdict, record.judged)) {
+    machines_[machine].superseded[{update.partition, update.dot}] =
+        record.verdict == region::Verdict::superseded;
+    return;
+  }
+  const uint64_t digest =
+      XXH3_64bits_withSeed(record.delta.data(), record.delta.size(), raw(record.partition));
+  if (record.verdict != region::Verdict::none || update.decided || by_outcome_.contains(digest))
+    decide(index, by_outcome_.contains(digest));
+}
+
+// Everybody must carry it out alike.
+void Facts::decide(uint32_t index, bool superseded) {
+  Update& update = updates_[index];
+  if (update.decided && superseded != (update.kind == UpdateKind::superseded) && !twice_)
+    twice_ = "dot " + to_string(update.dot) + " of partition " + std::to_string(raw(update.partition)) +
+             ", a conditional write to " + update.key + ", was carried out both as holding and as superseded";
+  update.decided = true;
+  if (superseded) update.kind = UpdateKind::superseded;
 }
 
 void Facts::apply(Instant now, uint32_t machine, storage::LogPosition at, BytesView bytes, bool fresh) {
@@ -193,9 +228,14 @@ void Facts::apply(Instant now, uint32_t machine, storage::LogPosition at, BytesV
   Machine& m = machines_[machine];
   if (const auto* delta = std::get_if<region::DeltaRecord>(&*decoded)) {
     const uint32_t index = note(now, machine, *delta, fresh);
+    note_verdict(machine, *delta, index);
     const Dot dot = updates_[index].dot;
     m.had[raw(delta->partition)].insert(dot);
     m.pending.push_back({at, delta->partition, dot, {}, false});
+  } else if (const auto* verdict = std::get_if<region::VerdictRecord>(&*decoded)) {
+    const auto last = m.superseded.find({verdict->partition, verdict->dot});
+    const auto known = by_dot_.find({verdict->partition, verdict->dot});
+    if (last != m.superseded.end() && known != by_dot_.end()) decide(known->second, last->second);
   } else if (const auto* begin = std::get_if<region::PullBeginRecord>(&*decoded)) {
     m.pulls[begin->partition] = {begin->clock, 0, 0, false};
   } else if (const auto* chunk = std::get_if<region::PullChunkRecord>(&*decoded)) {

@@ -20,13 +20,15 @@
 #include "crdt/dot_set.h"
 #include "crdt/hlc.h"
 #include "region/core/record.h"
+#include "region/core/request.h"
 #include "storage/store.h"
 #include "tests/sim/probes.h"
 #include "topology/topology.h"
 
 namespace atolldb::sim {
 
-enum class UpdateKind : uint8_t { set, del, add, sadd, srem };
+// `superseded`: a conditional write that turned out not to have happened.
+enum class UpdateKind : uint8_t { set, del, add, sadd, srem, superseded };
 
 struct Update {
   uint32_t index = 0;  // in the order of issue: whoever saw an update has a higher one
@@ -34,10 +36,12 @@ struct Update {
   PartitionId partition{};
   Bytes key;
   UpdateKind kind{};
-  Bytes value;                                       // of a set
-  crdt::Hlc stamp;                                   // of a set
-  std::vector<Bytes> elements;                       // of a sadd
-  std::vector<crdt::RowId> rows;                     // of sadd and srem: the elements' rows
+  region::Condition condition = region::Condition::none;  // of a set, where a verdict tells
+  bool decided = false;                                   // its verdict was carried out somewhere
+  Bytes value;                                            // of a set
+  crdt::Hlc stamp;                                        // of a set
+  std::vector<Bytes> elements;                            // of a sadd
+  std::vector<crdt::RowId> rows;                          // of sadd and srem: the elements' rows
   uint64_t started = 0;                              // of an add: the counter its running total started at
   Int128 total = 0;                                  // of an add: the running total with it
   crdt::DotSet seen;                                 // what its coordinator had, of set, del, sadd and srem
@@ -137,13 +141,16 @@ class Facts {
     std::vector<crdt::DotSet> had, synced;
     std::deque<Pending> pending;
     Pulls pulls;
-    bool pulls_known = false;  // which checkpoint recovery began from
+    std::map<Name, bool> superseded;  // the newest verdicts of conditional writes that it has logged
+    bool pulls_known = false;         // which checkpoint recovery began from
     DiskFacts* disk = nullptr;
     uint64_t resets = 0;
   };
 
   uint32_t note(Instant now, uint32_t machine, const region::DeltaRecord& record, bool fresh);
   void apply(Instant now, uint32_t machine, storage::LogPosition at, BytesView record, bool fresh);
+  void note_verdict(uint32_t machine, const region::DeltaRecord& record, uint32_t index);
+  void decide(uint32_t index, bool superseded);
   void applied(Instant now, uint32_t machine, storage::LogPosition at, PartitionId partition, bool fresh);
 
   const topology::Topology& topology_;
@@ -152,6 +159,7 @@ class Facts {
   std::deque<Update> updates_;
   std::unordered_map<Name, uint32_t, NameHash> by_dot_;
   std::unordered_map<uint64_t, uint32_t> by_digest_;
+  std::unordered_map<uint64_t, uint32_t> by_outcome_;  // of what is left of superseded ones
   std::unordered_map<Bytes, std::vector<uint32_t>> by_key_;
   std::vector<std::vector<uint32_t>> of_partition_;  // in the order of issue
   std::vector<Machine> machines_;

@@ -67,6 +67,7 @@ std::string describe(const Operation& o) {
                     std::to_string(o.id) + " client " + std::to_string(o.client) + " in r" +
                     std::to_string(o.region) + ": " + name_of(o.op) + " " + o.key;
   if (o.op == region::Op::set) out += " '" + shortened(o.value) + "'";
+  if (o.condition != region::Condition::none) out += o.condition == region::Condition::absent ? " NX" : " XX";
   if (o.op == region::Op::add) out += " " + std::to_string(o.amount);
   for (const Bytes& element : o.elements) out += " " + shortened(element);
   out += (o.local ? " (one replica) -> " : " -> ") + answer(o);

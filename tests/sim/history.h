@@ -17,10 +17,11 @@ struct Operation {
   uint32_t client = 0, region = 0;
   region::Op op{};
   Bytes key;
-  Bytes value;                  // of a set
-  std::vector<Bytes> elements;  // of sadd, srem, sismember
-  int64_t amount = 0;           // of an add
-  bool local = false;           // asked of one replica alone, stale
+  Bytes value;                                            // of a set
+  std::vector<Bytes> elements;                            // of sadd, srem, sismember
+  int64_t amount = 0;                                     // of an add
+  bool local = false;                                     // asked of one replica alone, stale
+  region::Condition condition = region::Condition::none;  // of a set
 
   Instant invoked, returned = Instant::never();
   // Pending until the answer; what never got one stays unknown.
@@ -44,6 +45,8 @@ struct Operation {
 
   bool done() const { return answered && outcome == region::Outcome::done; }
   bool rejected() const { return answered && outcome == region::Outcome::rejected; }
+  // Nothing was set: the answer tells what was there.
+  bool condition_failed() const { return condition != region::Condition::none && done() && number == 0; }
   bool open() const { return !done() && !rejected(); }  // unknown: it may take effect at any time, or never
   bool writes() const {
     return op == region::Op::set || op == region::Op::del || op == region::Op::add ||

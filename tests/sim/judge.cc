@@ -62,6 +62,7 @@ KeyState Judge::state(const Bytes& key, const crdt::DotSet& had) const {
         break;
       case UpdateKind::del:
       case UpdateKind::srem:
+      case UpdateKind::superseded:
         break;
     }
   }

@@ -78,6 +78,8 @@ class LoadMaker {
         return collection(op, reads, deletes, dice);
       case LoadKind::map:
         return field(op, key, reads, deletes, dice);
+      case LoadKind::conditional:
+        return conditional(op, reads, deletes, dice);
       case LoadKind::count_:
         return;
     }
@@ -85,7 +87,7 @@ class LoadMaker {
 
  private:
   static std::string prefix(LoadKind kind) {
-    static constexpr const char* kNames[] = {"r", "c", "s", "h", "m", "l", "p"};
+    static constexpr const char* kNames[] = {"r", "c", "s", "h", "m", "l", "p", "n"};
     return kNames[static_cast<size_t>(kind)];
   }
   static void read(PlannedOperation& op, region::Op kind) { op.op = kind; }
@@ -94,6 +96,13 @@ class LoadMaker {
     op.value = "v" + number(op.id);
     const uint64_t bytes = load_.value_bytes.draw(dice);
     if (op.value.size() < bytes) op.value += "." + Bytes(bytes - op.value.size(), 'x');
+  }
+  void conditional(PlannedOperation& op, bool reads, bool deletes, Prng& dice) {
+    if (reads) return read(op, region::Op::get);
+    if (deletes) return read(op, region::Op::del);
+    set(op, dice);
+    if (dice.chance(3, 4))
+      op.condition = dice.chance(2, 3) ? region::Condition::absent : region::Condition::present;
   }
   void read_counter(PlannedOperation& op, uint32_t key) {
     op.op = region::Op::get;
@@ -191,7 +200,7 @@ class LoadMaker {
 std::vector<Load> draw_loads(const Scenario& scenario, Prng& dice) {
   if (!scenario.loads.empty()) return scenario.loads;
   std::vector<Load> out;
-  static constexpr uint32_t kWeights[kLoadKinds] = {5, 4, 3, 3, 3, 1, 4};
+  static constexpr uint32_t kWeights[kLoadKinds] = {5, 4, 3, 3, 3, 1, 4, 4};
   const auto draw = [&out](LoadKind kind, Prng& from) {
     Load load;
     load.kind = kind;
@@ -208,6 +217,8 @@ std::vector<Load> draw_loads(const Scenario& scenario, Prng& dice) {
       if (dice.chance(3, 5)) draw(static_cast<LoadKind>(kind), dice);
   apart = Prng(apart.next() ^ 0x6d617073);
   if (apart.chance(2, 5)) draw(LoadKind::map, apart);
+  apart = Prng(apart.next() ^ 0x636f6e64);
+  if (apart.chance(1, 4)) draw(LoadKind::conditional, apart);
   return out;
 }
 

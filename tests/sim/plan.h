@@ -21,7 +21,8 @@ struct PlannedOperation {
   std::vector<Bytes> elements;
   int64_t amount = 0;
   bool local = false;
-  uint64_t dice = 0;  // whom to ask
+  region::Condition condition = region::Condition::none;  // of a set
+  uint64_t dice = 0;                                      // whom to ask
 };
 
 enum class FaultKind : uint8_t {

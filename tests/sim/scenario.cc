@@ -15,7 +15,7 @@ using topology::Section;
 using topology::Value;
 
 constexpr const char* kLoadNames[kLoadKinds] = {"register", "counter",    "set", "churn",
-                                                "mixed",    "collection", "map"};
+                                                "mixed",    "collection", "map", "conditional"};
 
 // A number, or [least, most].
 void span(const Section& section, std::string_view key, uint64_t min, uint64_t max, Span& out) {
@@ -91,7 +91,7 @@ Load read_load(const Section& section) {
   section.allow({"kind", "weight", "keys", "value_bytes", "reads_percent", "deletes_percent"});
   Load load;
   const std::string expected =
-      "\"register\", \"counter\", \"set\", \"churn\", \"mixed\", \"collection\" or \"map\"";
+      "\"register\", \"counter\", \"set\", \"churn\", \"mixed\", \"collection\", \"map\" or \"conditional\"";
   const std::string kind = section.required_text("kind", expected);
   size_t at = 0;
   while (at < kLoadKinds && kind != kLoadNames[at]) ++at;

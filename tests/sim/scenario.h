@@ -23,13 +23,14 @@ struct Quorum {
 };
 
 enum class LoadKind : uint8_t {
-  register_,   // strings that are set, deleted and read
-  counter,     // adds with request ids, read
-  set,         // elements that are added once, removed and read
-  churn,       // a few elements that are added and removed again and again
-  mixed,       // one key as a number, an adder and a set, deleted and made anew
-  collection,  // large sets, cleared and filled
-  map,         // fields that are set, deleted and read, and others that are added to
+  register_,    // strings that are set, deleted and read
+  counter,      // adds with request ids, read
+  set,          // elements that are added once, removed and read
+  churn,        // a few elements that are added and removed again and again
+  mixed,        // one key as a number, an adder and a set, deleted and made anew
+  collection,   // large sets, cleared and filled
+  map,          // fields that are set, deleted and read, and others that are added to
+  conditional,  // sets with and without NX and XX
   count_
 };
 inline constexpr size_t kLoadKinds = static_cast<size_t>(LoadKind::count_);

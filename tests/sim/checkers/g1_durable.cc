@@ -11,7 +11,7 @@ Verdict check_durable(const Evidence& e) {
     if (!o.done() || !o.writes()) continue;
     const bool wrote =
         o.op == region::Op::set || o.op == region::Op::add || o.op == region::Op::sadd || o.number > 0;
-    if (!wrote) continue;
+    if (!wrote || o.condition_failed()) continue;
     ++verdict.judged;
     if (o.update < 0) {
       verdict.fail("acknowledged, and no replica of its region ever logged it: " + describe(o), {o.key});

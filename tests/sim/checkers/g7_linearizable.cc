@@ -1,7 +1,8 @@
 // G7: in strict mode the operations on one key in one region are linearizable. What other regions send, and
 // unknown writes that no takeover saw, appear in between (ATOLL's section on guarantees): such an update may
 // take effect once, at any time after it was there, and merges with what it had seen; one that was answered
-// supersedes all that stands before it (tests/model/coordinator_model.py, `linearizable`).
+// supersedes all that stands before it (tests/model/coordinator_model.py, `linearizable`). A set with a
+// condition takes effect only where that holds, answered or not; where it was superseded, it never does.
 //
 // Whether an answered update had seen such a one is a fact, and says on which side of it the other one must
 // be. That is no more than the definition asks, and leaves the search little to choose from.
@@ -110,6 +111,7 @@ class History7 {
   bool apply(const Item& item, Linearizer::State& state) const {
     if (item.update == nullptr) return reads(*item.operation, state);
     const Update& u = *item.update;
+    if (!holds(u, state)) return false;
     if (item.operation == nullptr) {
       std::erase_if(state, [&](uint32_t other) { return u.saw(row_, update(other).dot); });
     } else {
@@ -118,6 +120,12 @@ class History7 {
     }
     if (adds(u)) state.insert(std::upper_bound(state.begin(), state.end(), item.index), item.index);
     return true;
+  }
+  // Its condition is a matter of its own region.
+  bool holds(const Update& u, const Linearizer::State& state) const {
+    if (u.region != region_) return true;
+    return u.condition == region::Condition::none ||
+           state.empty() == (u.condition == region::Condition::absent);
   }
   // What a write's answer tells of the state before it.
   bool fits(const Operation& o, const Linearizer::State& state) const {
@@ -132,6 +140,7 @@ class History7 {
       if (o.op == Op::sadd) return !state.empty();
       return (o.op == Op::sismember && o.found) == !state.empty();
     }
+    if (o.condition_failed()) return state.empty() == (o.condition == region::Condition::present);
     if (o.op == Op::del || !o.found) return state.empty();
     const Update* winner = nullptr;
     for (const uint32_t index : state) {
@@ -187,7 +196,8 @@ Verdict check_linearizable(const Evidence& e) {
         uint64_t calls = 0;
         for (const Operation* o : operations) {
           if (o->region != region || !takes_part(*o)) continue;
-          if (o->writes() && o->update < 0 && (o->op == Op::set || o->number > 0)) continue;  // G1 says so
+          if (o->writes() && o->update < 0 && !o->condition_failed() && (o->op == Op::set || o->number > 0))
+            continue;  // G1 says so
           if (is_set && o->op != Op::del && o->elements != std::vector{element}) continue;
           history.add(*o);
           ++calls;
