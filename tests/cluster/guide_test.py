@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Every example of docs/guide, run from top to bottom as a reader would, and its output compared with the page.
 
-A block with a file's name is that file. In a console block "$ " begins a command, which the lines below it answer:
-"..." alone stands for any lines, at the end of a line for any rest. "NAME> " begins a line that is typed into the
-command above it."""
+A block with a file's name is that file; a text block is no example. In a console block "$ " begins a command, which the
+lines below it answer: "..." alone stands for any lines, at the end of a line for any rest. "atoll> " begins a line that
+is typed into the command above it."""
 
 import glob
 import os
@@ -17,6 +17,7 @@ import tempfile
 import unittest
 
 from cluster import ATOLL, BASE_PORT_MAX, BASE_PORT_MIN, main
+from installed import Installed
 
 GUIDE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "guide")
 BUILD = os.path.dirname(os.path.abspath(ATOLL))
@@ -86,21 +87,11 @@ def free_base():
 class GuideTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.installed = tempfile.mkdtemp(prefix="atoll-installed-")
-        done = subprocess.run(["meson", "install", "-C", BUILD, "--no-rebuild", "--tags", "devel,runtime", "--destdir",
-                               cls.installed], capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
-        (cls.pc,) = glob.glob(cls.installed + "/**/atoll.pc", recursive=True)
-        (cls.library,) = glob.glob(cls.installed + "/**/libatoll.so", recursive=True)
-        # As if the folder were the root: pkg-config knows no other way for one package only.
-        with open(cls.pc) as file:
-            text = file.read()
-        with open(cls.pc, "w") as file:
-            file.write(re.sub(r"^prefix=(.*)$", "prefix=" + cls.installed + r"\1", text, flags=re.M))
+        cls.installed = Installed(BUILD)
 
     @classmethod
     def tearDownClass(cls):
-        shutil.rmtree(cls.installed)
+        cls.installed.remove()
 
     def setUp(self):
         self.base = free_base()
@@ -110,8 +101,7 @@ class GuideTest(unittest.TestCase):
         with open(os.path.join(self.dir, "bin/redis-cli"), "w") as script:  # which says more at a terminal
             script.write('#!/bin/sh\nexec {} --no-raw "$@"\n'.format(shutil.which("redis-cli")))
             os.chmod(script.fileno(), 0o755)
-        self.environment = {**os.environ, "PKG_CONFIG_PATH": os.path.dirname(self.pc), "ATOLL_HISTORY": "",
-                            "LD_LIBRARY_PATH": os.path.dirname(self.library),
+        self.environment = {**self.installed.environment(), "ATOLL_HISTORY": "",
                             "PATH": self.dir + "/bin:" + os.path.dirname(sys.executable) + ":" + os.environ["PATH"]}
         self.environment.pop("ATOLL_TOPOLOGY", None)
 
@@ -142,7 +132,7 @@ class GuideTest(unittest.TestCase):
             if file:
                 with open(os.path.join(self.dir, file), "w") as out:
                     out.write(self.here("\n".join(lines)) + "\n")
-            self.assertTrue(file or language == "console", "a block that nobody runs: " + "\n".join(lines))
+            self.assertTrue(file or language in ("console", "text"), "a block that nobody runs: " + "\n".join(lines))
             for command, typed, expected in commands(lines) if language == "console" else []:
                 self.run_command(command, typed, expected)
                 ran += 1
@@ -150,6 +140,9 @@ class GuideTest(unittest.TestCase):
 
     def test_getting_started(self):
         self.run_page("getting-started.md")
+
+    def test_dev_cluster(self):
+        self.run_page("dev-cluster.md")
 
     def test_conflicts(self):
         self.run_page("conflicts.md")
