@@ -70,6 +70,20 @@ bool has(BytesView frame, region::MessageType type) {
   return false;
 }
 
+// Whether a frame brings a conditional write, by append or with a promise.
+bool has_verdicts(BytesView frame) {
+  struct Look : region::MessageHandler {
+    void on(const region::Append& m) override { look(m.entries); }
+    void on(const region::Late& m) override { look(m.entries); }
+    void look(const std::vector<region::Entry>& entries) {
+      for (const region::Entry& entry : entries) found = found || entry.verdict != region::Verdict::none;
+    }
+    bool found = false;
+  } look;
+  if (region::decode_header(frame)) (void)region::dispatch(frame, look);
+  return look.found;
+}
+
 uint64_t superseded(World& world) {
   uint64_t count = 0;
   for (const NodeNumber node : world.all())
@@ -169,14 +183,15 @@ TEST_CASE("verdicts: an answered one, stands through takeovers and a loss of pow
   World world(one_region());
   start(world);
   const NodeNumber first = coordinator(world, world.node(0, 0));
+  REQUIRE(world.set(first, "k", "a").outcome == Outcome::done);
   SECTION("the others have not heard that it is settled") {
     world.loses = [](NodeNumber, NodeNumber, BytesView frame) {
       return has(frame, region::MessageType::progress);
     };
-    REQUIRE(world.call(first, set_if(Condition::absent, "k", "v")).number == 1);
+    REQUIRE(world.call(first, ask(Op::append, "k", "b")).number == 2);
   }
   SECTION("they have") {
-    REQUIRE(world.call(first, set_if(Condition::absent, "k", "v")).number == 1);
+    REQUIRE(world.call(first, ask(Op::append, "k", "b")).number == 2);
     world.run_for(Duration::millis(500));
   }
   world.kill(first);
@@ -187,10 +202,10 @@ TEST_CASE("verdicts: an answered one, stands through takeovers and a loss of pow
   for (const NodeNumber node : world.all())
     if (node != asked) world.start(node);
   REQUIRE(retried(world, first, set_if(Condition::absent, "k", "w")).number == 0);
-  CHECK(world.get(first, "k").value == "v");
+  CHECK(world.get(first, "k").value == "ab");
   world.start(asked);
   REQUIRE(world.run_until([&] { return world.serving() && world.converged(); }));
-  CHECK(world.get(asked, "k").value == "v");
+  CHECK(world.get(asked, "k").value == "ab");
   CHECK(superseded(world) == 0);
 }
 
@@ -198,19 +213,21 @@ TEST_CASE("verdicts: a takeover that holds an answered one alone, enters nothing
           "[region][G1]") {
   World world(one_region());
   start(world);
+  REQUIRE(world.set(world.node(0, 0), "k", "a").outcome == Outcome::done);
   // First and second have it, and only first has heard that it is settled.
   const NodeNumber first = coordinator(world, world.node(0, 0));
   const NodeNumber third = other_than(world, {first});
+  REQUIRE(world.run_until([&] { return world.converged(); }));
   world.loses = [&](NodeNumber from, NodeNumber to, BytesView frame) {
     return from == first && (to == third || has(frame, region::MessageType::progress));
   };
-  REQUIRE(world.call(first, set_if(Condition::absent, "k", "v")).number == 1);
+  REQUIRE(world.call(first, ask(Op::append, "k", "b")).number == 2);
   const NodeNumber second = other_than(world, {first, third});
-  // First takes over again, with third: what enters under that epoch reaches third before the verdict.
+  // First takes over again, with third, which gets everything but the verdict.
   for (const NodeNumber node : world.all()) world.kill(node, false);
   bool open = false;
   world.loses = [&](NodeNumber from, NodeNumber, BytesView frame) {
-    return !open && from == first && has(frame, region::MessageType::append);
+    return !open && from == first && has_verdicts(frame);
   };
   world.start(first);
   world.start(third);
@@ -224,8 +241,9 @@ TEST_CASE("verdicts: a takeover that holds an answered one alone, enters nothing
   CHECK(world.response(sent)->outcome == Outcome::done);
   world.kill(first, false);
   world.start(second);
-  REQUIRE(retried(world, second, set_if(Condition::absent, "k", "w")).number == 0);
-  CHECK(world.get(second, "k").value == "v");
+  REQUIRE(retried(world, second, ask(Op::set, "last", "x")).outcome == Outcome::done);
+  CHECK(world.get(second, "k").value == "ab");
+  CHECK(superseded(world) == 0);
 }
 
 TEST_CASE("verdicts: requests of one connection behind a conditional write, in their order", "[region]") {
@@ -294,30 +312,42 @@ TEST_CASE("verdicts: other regions, hear what came of it and no more", "[region]
   CHECK(inspect(world, far, "k")["journal"][0]["value"] == "first");
 }
 
-TEST_CASE("verdicts: a disk is lost while a conditional write waits, the node has it again", "[region]") {
-  World world(one_region());
+TEST_CASE("verdicts: a disk is lost that had acknowledged one, the node has it again before it votes",
+          "[region][G1][hazard53]") {
+  WorldOptions options = one_region();
+  options.nodes = options.n = 5;
+  options.r = options.w = 3;
+  World world(options);
   start(world);
+  // Three have it, the client is answered, and only the coordinator has heard that it is settled.
   const NodeNumber first = coordinator(world, world.node(0, 0));
   const NodeNumber lost = other_than(world, {first}), third = other_than(world, {first, lost});
-  // It waits: two have it, and nobody hears that.
   world.loses = [&](NodeNumber from, NodeNumber to, BytesView frame) {
-    return (from == lost || from == third) && to == first && has(frame, region::MessageType::ack);
+    return from == first && has_verdicts(frame) && to != lost && to != third;
   };
-  const uint64_t sent = world.send(first, set_if(Condition::absent, "k", "v"));
-  world.run_for(Duration::millis(50));
-  CHECK_FALSE(world.response(sent));
+  bool settled = false;
+  world.loses = [&, few = world.loses](NodeNumber from, NodeNumber to, BytesView frame) {
+    return few(from, to, frame) || has(frame, region::MessageType::progress) ||
+           (settled && has_verdicts(frame));
+  };
+  REQUIRE(world.call(first, set_if(Condition::absent, "k", "v")).number == 1);
+  settled = true;  // from here on it travels by exchange alone
+  world.kill(first, false);
   world.kill(lost);
   world.wipe(lost);
   world.start(lost);
-  world.run_for(Duration::seconds(3));
-  world.kill(first, false);
+  const auto standing = [&](NodeNumber node) {
+    return nlohmann::json::parse(world.report(node, Op::status))["standing"].get<std::string>();
+  };
+  REQUIRE(world.run_until([&] { return standing(lost) == "vote"; }));
   world.kill(third, false);
   world.loses = {};
-  world.start(third);
   REQUIRE(world.run_until([&] { return world.serving(); }));
-  CHECK(world.get(lost, "k").value == "v");
+  CHECK(retried(world, lost, ask(Op::get, "k")).value == "v");
   world.start(first);
+  world.start(third);
   REQUIRE(world.run_until([&] { return world.serving() && world.converged(); }));
+  CHECK(world.get(first, "k").value == "v");
 }
 
 TEST_CASE("verdicts: rows that a node pulls while a conditional write settles, are those of its outcome",
@@ -343,4 +373,43 @@ TEST_CASE("verdicts: rows that a node pulls while a conditional write settles, a
   CHECK(held == 150);
   REQUIRE(world.run_until([&] { return world.serving() && world.converged(); }));
   CHECK(world.get(away, "n7").value == "v");
+}
+
+TEST_CASE(
+    "verdicts: a replica with an older verdict hears that the write is settled, and waits for the outcome",
+    "[region]") {
+  WorldOptions options = one_region();
+  options.nodes = options.n = 5;
+  options.r = options.w = 3;
+  World world(options);
+  start(world);
+  // Two have a write that is never answered, and die; the other three set the key.
+  const NodeNumber first = coordinator(world, world.node(0, 0)), held = other_than(world, {first});
+  world.loses = [&](NodeNumber from, NodeNumber to, BytesView frame) {
+    return from == first && to != held && has(frame, region::MessageType::append);
+  };
+  const uint64_t sent = world.send(first, set_if(Condition::absent, "k", "first"));
+  world.run_for(Duration::millis(20));
+  REQUIRE_FALSE(world.response(sent));
+  world.kill(first, false);
+  world.kill(held, false);
+  world.loses = {};
+  const NodeNumber asked = other_than(world, {first, held});
+  REQUIRE(retried(world, asked, set_if(Condition::absent, "k", "second")).number == 1);
+  // One of the two reports, and hears of what came of it only that it is settled.
+  uint64_t told = 0;
+  world.loses = [&](NodeNumber, NodeNumber to, BytesView frame) {
+    if (to == held && has(frame, region::MessageType::progress)) ++told;
+    return to == held && has(frame, region::MessageType::append);
+  };
+  world.start(held);
+  REQUIRE(world.run_until([&] { return superseded(world) == 1; }));
+  const uint64_t before = told;
+  world.run_for(Duration::seconds(2));
+  CHECK(told > before);
+  CHECK(inspect(world, held, "k")["siblings"].empty());
+  world.loses = {};
+  world.start(first);
+  REQUIRE(world.run_until([&] { return world.serving() && world.converged(); }));
+  CHECK(world.get(held, "k").value == "second");
 }
