@@ -74,7 +74,9 @@ namespace atolldb {
   X(verdict_without_epoch, "of two verdicts the one that came first counts")                    \
   X(takeover_gives_no_verdict, "a takeover does not judge what came to light late")             \
   X(late_condition_holds, "a conditional write that comes late holds, whatever is there now")   \
-  X(verdict_overtaken, "requests overtake a conditional write whose verdict is not settled")
+  X(verdict_overtaken, "requests overtake a conditional write whose verdict is not settled")    \
+  X(token_ignored, "what a session has seen in another region is not asked for")                \
+  X(marker_joined_before_rows, "a marker counts as covered before what it names is here")
 
 enum class Canary : uint8_t {
   none,

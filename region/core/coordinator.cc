@@ -71,6 +71,11 @@ void Coordinator::on_promise(NodeNumber from, const Promise& promise) {
   on_caught_up();
 }
 
+void Coordinator::on_exchanged() {
+  if (active_) shown_ = partition_.stamp = next_stamp();
+  on_caught_up();
+}
+
 void Coordinator::on_caught_up() {
   count_promises();
   if (!active_)
@@ -93,6 +98,7 @@ void Coordinator::count_promises() {
     const crdt::DotSet settled = std::exchange(follower.promise_settled, {});
     follower.promise_pending_writes.clear();
     partition_.settle(settled);
+    shown_ = partition_.stamp;
     follower.stream.acknowledge(node_.now.monotonic, partition_.outbox, clock);
     if (active_) {
       tell_settled(settled);
@@ -122,6 +128,9 @@ void Coordinator::try_activate() {
 
 void Coordinator::activate() {
   active_ = true;
+  // Above every marker of those before: what is found in flight may have a stamp that one of them spoke of.
+  partition_.stamp = next_stamp();
+  shown_ = partition_.stamp;
   node_.note(LogLevel::debug, "coordinates partition=" + std::to_string(raw(partition_.id)) +
                                   " epoch=" + to_string(epoch_) +
                                   " in_flight=" + std::to_string(partition_.unsettled().size()));
@@ -189,6 +198,8 @@ bool Coordinator::held_by_w(const Dot& dot) const {
 }
 
 void Coordinator::settled(const Dot& dot) {
+  const auto entered = partition_.unsettled().find(dot);
+  if (entered != partition_.unsettled().end()) shown_ = std::max(shown_, entered->second.stamp);
   if (const auto* pending = partition_.pending(dot)) {
     Bytes key = pending->key;
     if (!partition_.carry_out(dot)) return;  // again with the next recount()
@@ -231,6 +242,7 @@ void Coordinator::settle_bulk() {
     if (follower.stream.acked().covers(bulk) && node_.peers.votes(follower.node)) ++holders;
   if (holders < std::min<uint32_t>(node_.home().w, static_cast<uint32_t>(partition_.replicas.size()))) return;
   partition_.settle(bulk);
+  shown_ = partition_.stamp;
   tell_settled(bulk);
 }
 
@@ -276,6 +288,7 @@ void Coordinator::on_forgot(NodeNumber peer) {
   if (follower == nullptr) return;
   follower->stream.forget();
   follower->judged.clear();
+  if (marking_) marking_->logged.erase(peer);
   follower->promise_pending = false;
   follower->reported = false;
   follower->stands_round = 0;
@@ -325,6 +338,7 @@ bool Coordinator::tick() {
     return true;
   }
   recount();
+  tick_behind();
   tick_progress();
   tick_deadlines();
   return !idle();
@@ -336,8 +350,9 @@ bool Coordinator::idle() const {
     return !node_.peers.up(f.node) ||
            (f.reported && !f.progress_whole && f.stream.behind(partition_.outbox) == 0);
   };
-  return active_ && waiting_.empty() && blocked_.empty() && !handing_over_ && progress_actors_.empty() &&
-         !confirm_news_ && !partition_.regions_news && partition_.unsettled().empty() &&
+  return active_ && waiting_.empty() && blocked_.empty() && behind_.empty() && !marking_ &&
+         mark_wanted_ <= marked_ && !handing_over_ && progress_actors_.empty() && !confirm_news_ &&
+         !covered_news_ && !partition_.regions_news && partition_.unsettled().empty() &&
          partition_.unsettled_bulk().empty() && std::all_of(followers_.begin(), followers_.end(), done);
 }
 
@@ -390,18 +405,22 @@ void Coordinator::tick_progress() {
   if (std::exchange(confirm_news_, false) || std::exchange(partition_.regions_news, false)) confirm();
   progress_said_ = now;
   const auto changed = std::exchange(progress_actors_, {});
+  const bool covered = std::exchange(covered_news_, false);
   const auto of_changed = [&](const crdt::DotSet& dots) {
     return crdt::restrict_to(dots, [&](const Actor& actor) { return changed.contains(actor); });
   };
   for (Follower& follower : followers_) {
     if (!node_.peers.up(follower.node)) continue;  // told everything when it is back
-    if (changed.empty() && !follower.progress_whole) continue;
+    if (changed.empty() && !covered && !follower.progress_whole) continue;
     Progress progress{partition_.id,
                       epoch_,
                       {},
                       {},
                       std::exchange(follower.progress_whole, false),
-                      ++follower.progress_number};
+                      ++follower.progress_number,
+                      {}};
+    if (covered || progress.whole)
+      progress.covered.assign(partition_.covered.begin(), partition_.covered.end());
     progress.settled = progress.whole ? partition_.settled : of_changed(partition_.settled);
     progress.confirmed = progress.whole ? partition_.confirmed : of_changed(partition_.confirmed);
     node_.out.send(follower.node, progress);

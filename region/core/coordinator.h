@@ -11,6 +11,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -29,7 +30,7 @@ inline constexpr const char* kWrongType = "Operation against a key holding the w
 // node's state.
 Response look(NodeState& node, Partition& partition, const Request& request);
 
-class Coordinator {
+class Coordinator : public std::enable_shared_from_this<Coordinator> {
  public:
   // Promises an epoch above all that this replica knows and asks the others to.
   Coordinator(NodeState& node, Partition& partition);
@@ -56,6 +57,9 @@ class Coordinator {
   void on_progress_lost(NodeNumber from, const Epoch& epoch);
   // The clock has grown by deltas or an exchange: promises may count now.
   void on_caught_up();
+  // An exchange has brought rows whose entry nobody has stamped.
+  void on_exchanged();
+  void on_raised(NodeNumber from, const Raised& raised);
   void on_peer_up(NodeNumber peer);
   void on_forgot(NodeNumber peer);  // its acknowledgements no longer count
 
@@ -70,6 +74,16 @@ class Coordinator {
   bool tick();
   // Answers what can be answered.
   void serve();
+
+  // -- markers for other regions (rule 18)
+
+  // Makes a marker at `at_least` or above, or above all that has entered: marked() will say so. False: that
+  // stamp is further ahead than clocks may be.
+  bool mark(crdt::Hlc at_least);
+  // All that has entered or will ever enter with a stamp up to this one is settled.
+  crdt::Hlc marked() const { return marked_; }
+  // More of other regions is covered here: requests of sessions may go on.
+  void on_covered();
 
   // A more preferred replica is there again: nothing new is begun here, and when nothing waits any more it is
   // told.
@@ -110,6 +124,8 @@ class Coordinator {
     uint32_t confirmations = 0;  // needed, beside this replica's own
     uint32_t copies = 0;         // of `dot`: more than W were asked for
     Dot dot;
+    bool session = false;
+    crdt::Hlc stamp;     // of the answer; none: the partition's when it leaves
     uint64_t round = 0;  // of them; 0: not asked for yet
     Instant since, deadline;
   };
@@ -119,6 +135,21 @@ class Coordinator {
     Request request;
     ReplyTo to;
     Instant deadline;
+  };
+  // A request whose session has seen more of another region than is settled here.
+  struct Waiter {
+    Request request;
+    ReplyTo to;
+    Instant deadline;
+    size_t bytes = 0;
+  };
+  struct Marking {
+    crdt::Hlc stamp;
+    std::vector<Dot> unsettled;  // of what had entered; those at the end are looked at first
+    bool bulk = false;
+    bool own = false;  // this node's log has the stamp
+    std::set<NodeNumber> logged;
+    Instant asked;
   };
 
   uint32_t promises_needed() const;
@@ -144,7 +175,22 @@ class Coordinator {
   // True: the id has decided what happens and the request is answered or waits.
   bool decide_by_id(const Request& request, const ReplyTo& to, Instant deadline, Bytes& id_bytes);
   void wait(Waiting&& waiting);
+  void answer(Waiting& waiting);
   Response filled(Response&& response) const;
+  Response filled_for(const Request& request, Response&& response);
+  void answer_session(Response& response, crdt::Hlc stamp);
+
+  std::optional<Behind> behind(const Request& request) const;
+  bool decide_if_behind(const Request& request, const ReplyTo& to, Instant deadline);
+  void perform(const Request& request, const ReplyTo& to, Instant deadline);
+  Response too_far_behind(const Behind& behind) const;
+  void want_markers(const Request& request);
+  void leave_behind(const Waiter& waiter);
+  void tick_behind();
+  void serve_covered();
+  void begin_marking();
+  void ask_to_raise();
+  void try_mark();
 
   crdt::Hlc next_stamp();
   uint64_t present_stamp_ms() const;
@@ -181,11 +227,16 @@ class Coordinator {
   std::map<Bytes, std::deque<Blocked>> blocked_;  // by key, in their order
   std::vector<Bytes> unblocked_;                  // a verdict was settled of these keys
   bool progress_soon_ = false;                    // what was settled has no effect elsewhere until it is told
+  std::list<Waiter> behind_;
+  crdt::Hlc shown_;  // the highest stamp of what is settled
+  crdt::Hlc marked_, mark_wanted_;
+  std::optional<Marking> marking_;
   bool ask_everybody_ = false;
   bool handing_over_ = false;
   Instant handover_since_, handover_told_{INT64_MIN / 2};
   Instant handover_after_{INT64_MIN / 2};  // not again before
   std::set<Actor> progress_actors_;        // what is settled or confirmed of these has changed
+  bool covered_news_ = false;              // more of other regions is covered
   bool confirm_news_ = true;               // an acknowledgement came: more may be confirmed
   Instant recounted_{INT64_MIN / 2};
   Instant progress_said_{INT64_MIN / 2};

@@ -42,6 +42,12 @@ Response Coordinator::filled(Response&& response) const {
   return std::move(response);
 }
 
+// At once, of rows that may hold what is not settled.
+Response Coordinator::filled_for(const Request& request, Response&& response) {
+  if (request.session && response.outcome == Outcome::done) answer_session(response, partition_.stamp);
+  return filled(std::move(response));
+}
+
 void Coordinator::execute(const Request& request, const ReplyTo& to, Instant deadline) {
   if (request.op == Op::route) return node_.out.reply(to, filled(Response{}));
   const size_t n = partition_.replicas.size();
@@ -50,9 +56,17 @@ void Coordinator::execute(const Request& request, const ReplyTo& to, Instant dea
         to, filled(failed(
                 {Errc::invalid, "r=" + std::to_string(request.r) + " w=" + std::to_string(request.w) +
                                     " was asked for, but a key has " + std::to_string(n) + " replicas"})));
+  if (!request.seen.empty() && decide_if_behind(request, to, deadline)) return;
+  perform(request, to, deadline);
+}
+
+void Coordinator::perform(const Request& request, const ReplyTo& to, Instant deadline) {
   if (block(request, to, deadline)) return;
-  if (reads_key(request.op)) return read(request, to, deadline, look(node_, partition_, request));
-  write(request, to, deadline);
+  if (!reads_key(request.op)) return write(request, to, deadline);
+  Response response = look(node_, partition_, request);
+  if (!request.seen.empty() && response.outcome == Outcome::done) response.behind = behind(request);
+  if (response.behind) response.stale = true;  // as the session has chosen
+  read(request, to, deadline, std::move(response));
 }
 
 Response look(NodeState& node, Partition& partition, const Request& request) {
@@ -106,13 +120,18 @@ Response look(NodeState& node, Partition& partition, const Request& request) {
 // replicas have confirmed, since the read began, that the epoch stands.
 void Coordinator::read(const Request& request, const ReplyTo& to, Instant deadline, Response&& response) {
   const auto n = static_cast<uint32_t>(partition_.replicas.size());
-  const uint32_t r = request.r == 0 ? std::min(node_.home().r, n) : request.r;
-  if (r < std::min(node_.home().r, n)) {  // asked for less: this replica alone
+  const uint32_t home_r = std::min(node_.home().r, n);
+  // Whether one replica alone has all that the session has seen in this region, only a quorum can tell.
+  const bool below_r =
+      request.r != 0 && request.r < home_r && (request.seen.empty() || request.on_behind == OnBehind::stale);
+  if (below_r) {  // this replica alone
     response.stale = true;
-    return node_.out.reply(to, filled(std::move(response)));
+    return node_.out.reply(to, filled_for(request, std::move(response)));
   }
+  const uint32_t r = std::max<uint32_t>(request.r, home_r);
   Waiting waiting;
   waiting.to = to;
+  waiting.session = request.session;
   waiting.response = std::move(response);
   waiting.bulk = !partition_.unsettled_bulk().empty();
   waiting.confirmations = canary(Canary::read_without_confirming) ? 0 : r - 1;
@@ -124,8 +143,14 @@ void Coordinator::read(const Request& request, const ReplyTo& to, Instant deadli
   wait(std::move(waiting));
 }
 
+void Coordinator::answer(Waiting& waiting) {
+  if (waiting.session)
+    answer_session(waiting.response, waiting.stamp == crdt::Hlc{} ? shown_ : waiting.stamp);
+  node_.out.reply(waiting.to, filled(std::move(waiting.response)));
+}
+
 void Coordinator::wait(Waiting&& waiting) {
-  if (ripe(waiting)) return node_.out.reply(waiting.to, filled(std::move(waiting.response)));
+  if (ripe(waiting)) return answer(waiting);
   waiting.bytes = answer_bytes(waiting.response);
   if (waiting.bytes < kAnswerBytesLarge) waiting.bytes = 0;
   if (!waiting.write && node_.answer_bytes + waiting.bytes > kAnswerBytesMax)
@@ -162,11 +187,12 @@ void Coordinator::serve() {
       ++at;
       continue;
     }
-    node_.out.reply(at->to, filled(std::move(at->response)));
+    answer(*at);
     forget(*at);
     at = waiting_.erase(at);
   }
   if (!blocked_.empty()) run_blocked();
+  try_mark();
 }
 
 void Coordinator::assign_round(uint64_t round) {
@@ -198,6 +224,11 @@ void Coordinator::resign(const char* why) {
   }
   waiting_.clear();
   reject_blocked(Errc::unavailable, why, Instant::never());
+  for (Waiter& waiter : behind_) {  // not begun: whoever coordinates now takes them
+    leave_behind(waiter);
+    node_.returned.push_back({std::move(waiter.to), std::move(waiter.request), waiter.deadline});
+  }
+  behind_.clear();
 }
 
 // -- writes
@@ -295,6 +326,8 @@ void Coordinator::write(const Request& request, const ReplyTo& to, Instant deadl
   waiting.to = to;
   waiting.response = std::move(response);
   waiting.write = true;
+  waiting.session = request.session;
+  waiting.stamp = stamp;
   waiting.dot = dot;
   if (request.w > node_.home().w) waiting.copies = request.w;
   waiting.since = node_.now.monotonic;
@@ -346,6 +379,7 @@ bool Coordinator::decide_by_id(const Request& request, const ReplyTo& to, Instan
     waiting.to = to;
     waiting.bulk = !partition_.unsettled_bulk().empty();
     waiting.write = true;
+    waiting.session = request.session;
     waiting.since = node_.now.monotonic;
     waiting.deadline = deadline;
     waiting.own = *dot;

@@ -144,8 +144,8 @@ void Exchanges::on_chunk(NodeNumber from, const Chunk& chunk) {
   }
   running.scan = chunk.scan;
   const PullChunkRecord record{
-      chunk.partition, chunk.cursor,           chunk.units,       chunk.next,    chunk.last,
-      chunk.settled,   chunk.ids_forgotten_ms, chunk.request_ids, chunk.entries, chunk.entered};
+      chunk.partition,        chunk.cursor,      chunk.units,   chunk.next,    chunk.last, chunk.settled,
+      chunk.ids_forgotten_ms, chunk.request_ids, chunk.entries, chunk.entered, chunk.stamp};
   batch.records.push_back(to_bytes(record));
   const Bytes bytes = batch.records.back();
   keep_aside(partition, record, bytes, batch);
@@ -227,6 +227,8 @@ Result<Exchanges::Applied> Exchanges::apply_next(Partition& partition, Bytes& ch
   if (record->last) {
     partition.settle(record->settled);
     partition.entered_epoch = std::max(partition.entered_epoch, record->entered);
+    partition.stamp = std::max(partition.stamp, record->stamp);
+    partition.logged_stamp = std::max(partition.logged_stamp, record->stamp);  // with `batch`
   }
   return record->last ? Applied::all : Applied::chunk;
 }
@@ -366,6 +368,7 @@ bool Exchanges::fill(Partition& partition, Serving& serving, uint64_t scan, Chun
   out.next = held.next;
   if (!out.last || !local) return true;  // what follows is a matter of one region
   out.settled = partition.settled;
+  out.stamp = partition.stamp;
   out.promised = partition.promised;
   out.entered = partition.entered_epoch;
   out.lost_epoch = partition.lost_epoch;

@@ -1,8 +1,8 @@
 #pragma once
 // What the nodes of a cluster say to each other. A frame is a header and any number of messages; the header
 // speaks for all of them: whose process this is, how far its log is synced, whether it has a vote. Votes are
-// Promise, Ack and Stands: a frame holds them only once what they say is synced. Rules are numbered as in
-// docs/coordinator.md; bytes in docs/formats/peer.md.
+// Promise, Ack, Stands and Raised: a frame holds them only once what they say is synced. Rules are numbered
+// as in docs/coordinator.md; bytes in docs/formats/peer.md.
 //
 // Views inside a decoded message borrow from the frame.
 
@@ -50,6 +50,8 @@ enum class MessageType : uint8_t {
   handover = 20,
   send_again = 21,
   progress_lost = 22,
+  raise = 23,
+  raised = 24,
 };
 
 struct FrameHeader {
@@ -116,6 +118,8 @@ struct Progress {  // the coordinator tells replicas what is settled, and what n
   crdt::DotSet settled, confirmed;
   bool whole = true;    // false: only actors of which something changed since the last one
   uint64_t number = 0;  // of this coordinator to this replica: one that is missing is noticed
+  // What is settled here of other regions' (rule 18), where that has changed: a next coordinator knows it.
+  std::vector<std::pair<RegionId, crdt::Hlc>> covered;
 };
 struct ProgressLost {  // a Progress under this epoch is missing here: say everything
   PartitionId partition{};
@@ -162,6 +166,7 @@ struct Chunk {
   std::vector<std::pair<BytesView, BytesView>> request_ids;
   std::vector<Entry> entries;  // deltas that entered at the sender while it scanned
   Epoch entered = {};          // as in Promise; on the last chunk
+  crdt::Hlc stamp;  // on the last chunk, inside a region: the highest with which anything had entered
 };
 struct PullGone {  // the scan is not known (any more): begin again
   PartitionId partition{};
@@ -174,6 +179,16 @@ struct Forward {
 struct ForwardReply {
   uint64_t token = 0;
   BytesView response;
+};
+struct Raise {  // what enters this partition from now on has a stamp above this one (rule 18)
+  PartitionId partition{};
+  Epoch epoch;
+  crdt::Hlc stamp;
+};
+struct Raised {  // that is in this replica's log
+  PartitionId partition{};
+  Epoch epoch;
+  crdt::Hlc stamp;
 };
 struct Handover {  // nobody serves under this epoch or has anything in work: take the partition over
   PartitionId partition{};
@@ -231,6 +246,8 @@ class MessageHandler {
   virtual void on(const Handover&) {}
   virtual void on(const SendAgain&) {}
   virtual void on(const ProgressLost&) {}
+  virtual void on(const Raise&) {}
+  virtual void on(const Raised&) {}
   virtual void on_wan(BytesView /*encoded message*/) {}
 };
 
@@ -257,6 +274,8 @@ void encode(const Relay& message, Bytes& out);
 void encode(const Handover& message, Bytes& out);
 void encode(const SendAgain& message, Bytes& out);
 void encode(const ProgressLost& message, Bytes& out);
+void encode(const Raise& message, Bytes& out);
+void encode(const Raised& message, Bytes& out);
 
 // Errc::version: spoken by another version (the message names both). Errc::corrupt: not a frame.
 Result<FrameHeader> decode_header(BytesView& frame);

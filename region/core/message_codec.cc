@@ -48,6 +48,7 @@ void fields(Io& io, Stands& m) {
 template <typename Io>
 void fields(Io& io, Progress& m) {
   io(m.partition, m.epoch, m.settled, m.confirmed, m.whole, m.number);
+  io.behind(!m.covered.empty(), m.covered);
 }
 template <typename Io>
 void fields(Io& io, Hello& m) {
@@ -77,7 +78,8 @@ template <typename Io>
 void fields(Io& io, Chunk& m) {
   io(m.partition, m.id, m.scan, m.clock, m.cursor, m.units, m.next, m.last, m.vote, m.promised, m.settled,
      m.lost_epoch, m.ids_forgotten_ms, m.request_ids, m.entries);
-  io.behind(m.entered.number != 0, m.entered);
+  io.behind(m.entered.number != 0 || m.stamp != crdt::Hlc{}, m.entered);
+  io.behind(m.stamp != crdt::Hlc{}, m.stamp);
 }
 template <typename Io>
 void fields(Io& io, PullGone& m) {
@@ -103,6 +105,14 @@ void fields(Io& io, Relay& m) {
 template <typename Io>
 void fields(Io& io, Handover& m) {
   io(m.partition, m.epoch);
+}
+template <typename Io>
+void fields(Io& io, Raise& m) {
+  io(m.partition, m.epoch, m.stamp);
+}
+template <typename Io>
+void fields(Io& io, Raised& m) {
+  io(m.partition, m.epoch, m.stamp);
 }
 
 namespace {
@@ -173,6 +183,10 @@ bool dispatch_one(crdt::Reader& reader, BytesView whole, MessageHandler& handler
       return deliver<SendAgain>(reader, elements, handler);
     case MessageType::progress_lost:
       return deliver<ProgressLost>(reader, elements, handler);
+    case MessageType::raise:
+      return deliver<Raise>(reader, elements, handler);
+    case MessageType::raised:
+      return deliver<Raised>(reader, elements, handler);
   }
   for (size_t i = 1; i < elements && reader.ok(); ++i) reader.skip();  // a newer version's
   return reader.ok();
@@ -201,6 +215,8 @@ void encode(const Relay& m, Bytes& out) { encode_typed(type(MessageType::relay),
 void encode(const Handover& m, Bytes& out) { encode_typed(type(MessageType::handover), m, out); }
 void encode(const SendAgain& m, Bytes& out) { encode_typed(type(MessageType::send_again), m, out); }
 void encode(const ProgressLost& m, Bytes& out) { encode_typed(type(MessageType::progress_lost), m, out); }
+void encode(const Raise& m, Bytes& out) { encode_typed(type(MessageType::raise), m, out); }
+void encode(const Raised& m, Bytes& out) { encode_typed(type(MessageType::raised), m, out); }
 
 Bytes FrameWriter::take(const FrameHeader& header) {
   Bytes frame;

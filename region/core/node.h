@@ -61,6 +61,10 @@ class Node final : private MessageHandler {
   // A delta of another region enters through the coordinator here. False: there is none, or it cannot take it
   // now.
   bool enter(PartitionId partition, BytesView delta);
+  // Of sessions (rule 18): see Coordinator. False: no marker can be given for that stamp.
+  bool mark(PartitionId partition, crdt::Hlc at_least);
+  // All that had entered the other region's partition up to a stamp is settled here.
+  void covered(PartitionId partition, RegionId region, crdt::Hlc stamp);
   // The message that is being handled came through another node of this region.
   bool relayed() const { return relayed_; }
 
@@ -87,6 +91,8 @@ class Node final : private MessageHandler {
   void on(const Handover& m) override;
   void on(const SendAgain& m) override;
   void on(const ProgressLost& m) override;
+  void on(const Raise& m) override;
+  void on(const Raised& m) override;
   void on_wan(BytesView message) override;
 
   Status replay(storage::LogPosition at, BytesView bytes);
@@ -99,6 +105,7 @@ class Node final : private MessageHandler {
   Status replay(storage::LogPosition at, const ForgotRecord& r);
   Status replay(storage::LogPosition at, const RegainedRecord& r);
   Status replay(storage::LogPosition at, const ResetRecord& r);
+  Status replay(storage::LogPosition at, const StampRecord& r);
   Status replay(storage::LogPosition at, const PullBeginRecord& r);
   Status replay(storage::LogPosition at, const PullChunkRecord& r);
   Status replay(storage::LogPosition at, const PullAppliedRecord& r);

@@ -227,6 +227,10 @@ void Node::on(const Progress& m) {
   }
   if (!partition->pending().empty()) carry_out(*partition, m);
   partition->settle(m.settled);
+  for (const auto& [region, stamp] : m.covered) {
+    crdt::Hlc& covered = partition->covered[region];
+    covered = std::max(covered, stamp);
+  }
   crdt::DotSet confirmed = m.confirmed;
   confirmed.intersect(partition->data.clock());
   if (partition->confirmed.covers(confirmed)) return;
@@ -256,6 +260,37 @@ void Node::on(const ProgressLost& m) {
     coordinator->on_progress_lost(from_, m.epoch);
 }
 
+// Rule 18. Promises the epoch as an append does.
+void Node::on(const Raise& m) {
+  Partition* partition = partition_of_sender(m.partition, m.epoch);
+  if (partition == nullptr || state_.standing != Standing::vote) return;
+  if (m.epoch < partition->promised) return state_.out.send(from_, Fenced{m.partition, partition->promised});
+  partition->heard = std::max(partition->heard, m.epoch);
+  if (!state_.store.has_room()) return;
+  if (partition->promised < m.epoch) partition->promise(m.epoch);
+  coordinator(m.partition);  // lets go of one that is deposed now
+  if (!partition->raise(m.stamp)) return;
+  state_.out.send_when(state_.store.log_end(), from_, Raised{m.partition, m.epoch, m.stamp});
+}
+
+void Node::on(const Raised& m) {
+  if (Coordinator* coordinator = this->coordinator(m.partition)) coordinator->on_raised(from_, m);
+}
+
+bool Node::mark(PartitionId id, crdt::Hlc at_least) {
+  Coordinator* coordinator = this->coordinator(id);
+  return coordinator == nullptr || coordinator->mark(at_least);
+}
+
+void Node::covered(PartitionId id, RegionId region, crdt::Hlc stamp) {
+  Partition* partition = this->partition(id);
+  if (partition == nullptr) return;
+  crdt::Hlc& covered = partition->covered[region];
+  if (stamp <= covered) return;
+  covered = stamp;
+  if (Coordinator* coordinator = this->coordinator(id)) coordinator->on_covered();
+}
+
 void Node::on(const Hello& m) { memory_.on_hello(from_, m); }
 void Node::on(const Position& m) { memory_.on_position(from_, m); }
 
@@ -282,7 +317,7 @@ void Node::exchanged(const Exchanges::Pulled& pulled) {
     });
     // What its last chunk said is settled was settled without a word; the streams look for themselves.
     for (const topology::Region& region : state_.topology.regions) state_.settled_news.emplace(id, region.id);
-    return coordinator->on_caught_up();
+    return coordinator->on_exchanged();
   }
   if (state_.standing != Standing::vote) return;
   const NodeNumber coordinating = partition.promised.node;

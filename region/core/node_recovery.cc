@@ -193,6 +193,13 @@ Status Node::replay(storage::LogPosition, const ResetRecord& r) {
   Partition* p = partition(r.partition);
   return p != nullptr ? p->replay_reset() : ok();
 }
+Status Node::replay(storage::LogPosition, const StampRecord& r) {
+  if (Partition* p = partition(r.partition)) {
+    p->stamp = std::max(p->stamp, r.stamp);
+    p->logged_stamp = std::max(p->logged_stamp, r.stamp);
+  }
+  return ok();
+}
 Status Node::replay(storage::LogPosition, const PullBeginRecord& r) { return exchanges_.replay(r); }
 Status Node::replay(storage::LogPosition, const PullChunkRecord& r) { return exchanges_.replay(r); }
 Status Node::replay(storage::LogPosition, const PullAppliedRecord& r) { return exchanges_.replay(r); }

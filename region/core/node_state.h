@@ -97,6 +97,19 @@ struct NodeState {
   uint64_t ids = 0;                      // request ids that are kept, in all partitions
   // Updates of these regions were settled in these partitions since the streams to other regions last looked.
   std::set<std::pair<PartitionId, RegionId>> settled_news;
+  // Sessions were answered in these partitions at stamps that other regions have no marker for yet; and
+  // markers that this region's own coordinators can give now.
+  std::set<PartitionId> session_news, marked_news;
+  // What a session waits for: of another region, up to a stamp.
+  std::map<std::pair<PartitionId, RegionId>, crdt::Hlc> wanted_markers;
+  size_t behind_bytes = 0;  // of requests that wait for other regions
+  // Requests that had not begun when their coordinator here was deposed.
+  struct Returned {
+    ReplyTo to;
+    Request request;
+    Instant deadline;
+  };
+  std::vector<Returned> returned;
   std::set<NodeNumber> forgot_news;  // nodes that turned out to have lost their memory
   uint64_t waiting = 0;              // requests that are in work
   size_t answer_bytes = 0;           // of large answers that wait for confirmations

@@ -92,10 +92,11 @@ Merged Partition::merge(const Epoch& epoch, const Entry& entry, const crdt::Delt
   stamp = std::max(stamp, entry.stamp);
   if (!waits) {
     if (held != pending_.end()) drop_pending(held);
-    apply(delta, entry.request_id, batch);
+    apply(delta, entry.stamp, entry.request_id, batch);
     if (node_.damaged.contains(id)) return Merged::damaged;  // it begins again: nothing of this is committed
   }
   const storage::LogPosition at = node_.commit(std::move(batch));
+  logged_stamp = std::max(logged_stamp, entry.stamp);
   if (promises) promised_at = node_.store.log_end();
   outbox.add({delta.dot(), entry.stamp, at, bytes, record.verdict != Verdict::none, 0});
   if (waits)
@@ -106,7 +107,21 @@ Merged Partition::merge(const Epoch& epoch, const Entry& entry, const crdt::Delt
   return Merged::merged;
 }
 
-bool Partition::apply(const crdt::Delta& delta, BytesView request_id, storage::Batch& batch) {
+bool Partition::raise(crdt::Hlc to) {
+  if (logged_stamp < to) {
+    if (!node_.store.has_room()) return false;
+    storage::Batch batch;
+    batch.records.push_back(to_bytes(StampRecord{id, to}));
+    node_.commit(std::move(batch));
+    logged_stamp = to;
+  }
+  stamp = std::max(stamp, to);
+  dirty = true;
+  return true;
+}
+
+bool Partition::apply(const crdt::Delta& delta, crdt::Hlc entry_stamp, BytesView request_id,
+                      storage::Batch& batch) {
   dirty = true;
   const bool changed = data.apply(delta);
   node_.rows.drain(batch);
@@ -118,7 +133,7 @@ bool Partition::apply(const crdt::Delta& delta, BytesView request_id, storage::B
     if (!ids_adopted_ || !ids_kept.find(request_id)) count_ids(1);
     ids_kept.remember(request_id, dot, batch);
   }
-  if (!settled.contains(dot)) index(dot, delta.key);
+  if (!settled.contains(dot)) index(dot, delta.key, entry_stamp);
   return changed;
 }
 
@@ -146,8 +161,8 @@ void Partition::adopt_ids(const std::vector<std::pair<BytesView, BytesView>>& en
       count_ids(1);
 }
 
-void Partition::index(const Dot& dot, BytesView key) {
-  if (!unsettled_.emplace(dot, Unsettled{entered_ + 1, Bytes(key)}).second) return;
+void Partition::index(const Dot& dot, BytesView key, crdt::Hlc entry_stamp) {
+  if (!unsettled_.emplace(dot, Unsettled{entered_ + 1, Bytes(key), entry_stamp}).second) return;
   auto& of_key = unsettled_by_key_[Bytes(key)];
   if (!of_key) of_key = std::make_shared<KeyUnsettled>();
   of_key->insert(of_key->end(), ++entered_);
@@ -164,7 +179,7 @@ const Partition::Pending* Partition::pending(const Dot& dot) const {
 
 void Partition::keep(const Dot& dot, Pending&& pending) {
   dirty = true;
-  if (!settled.contains(dot)) index(dot, pending.key);
+  if (!settled.contains(dot)) index(dot, pending.key, pending.stamp);
   if (!pending_.contains(dot)) ++pending_keys_[pending.key];
   pending_.insert_or_assign(dot, std::move(pending));
 }
@@ -222,6 +237,7 @@ Status Partition::replay(const DeltaRecord& record, storage::LogPosition at) {
   promised = std::max(promised, record.epoch);
   entered_epoch = std::max(entered_epoch, record.epoch);
   stamp = std::max(stamp, record.stamp);
+  logged_stamp = std::max(logged_stamp, record.stamp);
   if (data.clock().covers(delta->dots)) return ok();
   if (canary(Canary::dot_forgotten) && delta->dot().counter % 8 == 0) return ok();
   const Dot dot = delta->dot();
@@ -231,7 +247,7 @@ Status Partition::replay(const DeltaRecord& record, storage::LogPosition at) {
   } else {
     if (const auto held = pending_.find(dot); held != pending_.end()) drop_pending(held);
     storage::Batch batch;
-    apply(*delta, record.request_id, batch);
+    apply(*delta, record.stamp, record.request_id, batch);
     const auto committed = node_.store.commit(std::move(batch));
     if (!committed) return committed.error();
   }
@@ -257,7 +273,7 @@ Status Partition::remember(const DeltaRecord& record, storage::LogPosition at) {
   const Dot dot = delta->dot();
   if ((!data.clock().contains(dot) && !pending_.contains(dot)) || confirmed.contains(dot)) return ok();
   outbox.add(image_of(dot, record, at));
-  if (!settled.contains(dot)) index(dot, delta->key);
+  if (!settled.contains(dot)) index(dot, delta->key, record.stamp);
   return ok();
 }
 
@@ -444,7 +460,7 @@ Status Partition::restore(BytesView bytes) {
   settled = std::move(state.settled);
   confirmed = std::move(state.confirmed);
   promised = state.promised;
-  stamp = state.stamp;
+  stamp = logged_stamp = state.stamp;
   lost_epoch = state.lost_epoch;
   ids_forgotten_ms = state.ids_forgotten_ms;
   node_.ids += state.ids - ids;

@@ -51,7 +51,8 @@ class Partition {
   uint64_t progress_number = 0;
   storage::LogPosition promised_at;  // the promise is durable when the log is, up to here
   Epoch entered_epoch;               // the highest under which anything entered here
-  crdt::Hlc stamp;                   // the highest with which anything entered
+  crdt::Hlc stamp;                   // the highest with which anything entered, or that was told to anybody
+  crdt::Hlc logged_stamp;            // what this node's log says of it
   uint64_t lost_epoch = 0;           // see Promise
   uint64_t ids_forgotten_ms = 0;     // request ids made up to here may have been forgotten
   uint64_t ids = 0;                  // how many are kept
@@ -86,6 +87,8 @@ class Partition {
   bool dirty = true;                   // since the last checkpoint
   Coordinator* coordinator = nullptr;  // of this node, while there is one; kept by Node
   bool awake = false;                  // Node looks at it in the next tick
+  // For each region: all that had entered its partition up to this stamp is settled here. Kept by wan/core.
+  std::map<RegionId, crdt::Hlc> covered;
   crdt::DotSet regions_have;  // dots of this region's actors that every other region covers; kept by wan/core
 
   // Logs and applies a delta that entered under `epoch`, unless the entry names another one (which is thereby
@@ -128,12 +131,17 @@ class Partition {
   // has.
   void promise(const Epoch& epoch, storage::Batch&& batch = {});
 
+  // Whatever enters from now on has a stamp above this one, once the log is durable up to log_end(). False:
+  // there is no room to log it.
+  bool raise(crdt::Hlc to);
+
   // Dots that entered and are not settled yet: of a key, numbered as they entered, and of what an exchange
   // brought (whose keys nobody knows).
   using KeyUnsettled = std::set<uint64_t>;
   struct Unsettled {
     uint64_t number = 0;
     Bytes key;
+    crdt::Hlc stamp;  // with which it entered here
   };
   // nullptr: none. Whoever waits keeps it: what settles leaves it, and what enters once it is empty gets
   // another.
@@ -186,8 +194,8 @@ class Partition {
   Status restore(BytesView state);
 
  private:
-  bool apply(const crdt::Delta& delta, BytesView request_id, storage::Batch& batch);
-  void index(const Dot& dot, BytesView key);
+  bool apply(const crdt::Delta& delta, crdt::Hlc entry_stamp, BytesView request_id, storage::Batch& batch);
+  void index(const Dot& dot, BytesView key, crdt::Hlc entry_stamp);
   void keep(const Dot& dot, Pending&& pending);
   void drop_pending(std::map<Dot, Pending>::iterator at);
   bool take_effect(std::map<Dot, Pending>::iterator at, storage::Batch& batch);

@@ -31,6 +31,7 @@ enum class RecordType : uint8_t {
   reset = 12,
   pull_applied = 13,
   verdict_settled = 14,
+  stamp = 15,
 };
 
 struct StartRecord {  // a process began; nothing of it is older
@@ -78,6 +79,7 @@ struct PullChunkRecord {
   std::vector<std::pair<BytesView, BytesView>> request_ids;
   std::vector<Entry> entries;
   Epoch entered = {};  // as in Promise; on the last chunk
+  crdt::Hlc stamp;     // of the last chunk: the highest with which anything had entered at its sender
 };
 struct PullAbandonRecord {
   PartitionId partition{};
@@ -88,6 +90,10 @@ struct PullAppliedRecord {  // the next of the chunks that were kept aside
 struct RegainedRecord {  // every partition has been exchanged since the memory was lost
   std::vector<std::pair<PartitionId, uint64_t>> lost_epochs;
   uint64_t ids_forgotten_ms = 0;  // too few had kept theirs: ids made up to here may be known to nobody
+};
+struct StampRecord {  // what enters from now on has a higher one
+  PartitionId partition{};
+  crdt::Hlc stamp;
 };
 struct ResetRecord {  // a damaged row: the partition begins again with an empty clock
   PartitionId partition{};
@@ -106,10 +112,11 @@ void encode(const PullAbandonRecord& r, Bytes& out);
 void encode(const PullAppliedRecord& r, Bytes& out);
 void encode(const RegainedRecord& r, Bytes& out);
 void encode(const ResetRecord& r, Bytes& out);
+void encode(const StampRecord& r, Bytes& out);
 
 using Record = std::variant<StartRecord, DeltaRecord, PromiseRecord, KnownRecord, ForgotRecord,
                             StandingRecord, PullBeginRecord, PullChunkRecord, PullAbandonRecord,
-                            PullAppliedRecord, RegainedRecord, ResetRecord, VerdictRecord>;
+                            PullAppliedRecord, RegainedRecord, ResetRecord, VerdictRecord, StampRecord>;
 
 template <typename R>
 Bytes to_bytes(const R& record) {

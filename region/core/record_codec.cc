@@ -41,7 +41,8 @@ void fields(Io& io, PullBeginRecord& r) {
 template <typename Io>
 void fields(Io& io, PullChunkRecord& r) {
   io(r.partition, r.cursor, r.units, r.next, r.last, r.settled, r.ids_forgotten_ms, r.request_ids, r.entries);
-  io.behind(r.entered.number != 0, r.entered);
+  io.behind(r.entered.number != 0 || r.stamp != crdt::Hlc{}, r.entered);
+  io.behind(r.stamp != crdt::Hlc{}, r.stamp);
 }
 template <typename Io>
 void fields(Io& io, PullAbandonRecord& r) {
@@ -58,6 +59,10 @@ void fields(Io& io, RegainedRecord& r) {
 template <typename Io>
 void fields(Io& io, ResetRecord& r) {
   io(r.partition);
+}
+template <typename Io>
+void fields(Io& io, StampRecord& r) {
+  io(r.partition, r.stamp);
 }
 
 namespace {
@@ -88,6 +93,7 @@ void encode(const PullAppliedRecord& r, Bytes& out) {
 }
 void encode(const RegainedRecord& r, Bytes& out) { encode_typed(number(RecordType::regained), r, out); }
 void encode(const ResetRecord& r, Bytes& out) { encode_typed(number(RecordType::reset), r, out); }
+void encode(const StampRecord& r, Bytes& out) { encode_typed(number(RecordType::stamp), r, out); }
 
 Result<Record> decode_record(BytesView bytes) {
   crdt::Reader reader(bytes);
@@ -121,6 +127,8 @@ Result<Record> decode_record(BytesView bytes) {
       return decode_as<ResetRecord>(reader, elements);
     case RecordType::verdict_settled:
       return decode_as<VerdictRecord>(reader, elements);
+    case RecordType::stamp:
+      return decode_as<StampRecord>(reader, elements);
   }
   return {Errc::version,
           "the log holds a record of type " + std::to_string(type) + ", which this version does not know"};

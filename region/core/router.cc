@@ -39,6 +39,12 @@ void Router::handle(const ReplyTo& to, Request&& request) {
     return reject(to, Errc::too_large,
                   "the key has " + std::to_string(request.key.size()) + " bytes; at most " +
                       std::to_string(crdt::kKeyBytesMax) + " are allowed");
+  for (const SeenIn& seen : request.seen)
+    if (raw(seen.region) >= node_.topology.regions.size())
+      return reject(to, Errc::invalid,
+                    "the session names region number " + std::to_string(raw(seen.region)) +
+                        ", but the topology has " + std::to_string(node_.topology.regions.size()) +
+                        " regions");
   if (in_work() >= kInWorkMax)
     return reject(to, Errc::busy, "this node has too many requests in work; try again soon");
   if (node_.leaving) return reject(to, Errc::unavailable, "this node is stopping; use another one");
@@ -49,12 +55,24 @@ void Router::handle(const ReplyTo& to, Request&& request) {
   job.deadline = node_.now.monotonic + Duration::millis(deadline_ms);
   job.partition = partition_of(node_.topology.placement, request);
   job.request = std::move(request);
+  // What this replica lacks of all that a session has seen, it cannot tell: the coordinator can.
+  if (job.request.local && !job.request.seen.empty() && job.request.on_behind != OnBehind::stale)
+    job.request.local = false;
   if (job.request.local) return answer_locally(job);
   // A connection's commands for a key stay in their order: nobody overtakes what is parked.
   if (parked_of_.contains(job.partition)) return park(std::move(job));
   const Placed placed = place(job);
   job.no_room = placed == Placed::no_room;
   if (placed != Placed::yes) park(std::move(job));
+}
+
+void Router::put_back(ReplyTo&& to, Request&& request, Instant deadline) {
+  Job job;
+  job.to = std::move(to);
+  job.deadline = deadline;
+  job.partition = partition_of(node_.topology.placement, request);
+  job.request = std::move(request);
+  park(std::move(job));
 }
 
 void Router::park(Job&& job) {

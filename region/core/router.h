@@ -36,6 +36,8 @@ class Router {
   // `process`: the random part of the process that sent it.
   void on_forward(NodeNumber from, uint32_t process, const Forward& forward);
   void on_forward_reply(NodeNumber from, const ForwardReply& reply);
+  // A request that was placed and had not begun when its coordinator here was deposed.
+  void put_back(ReplyTo&& to, Request&& request, Instant deadline);
   void on_peer_down(NodeNumber node);
   // A partition of this node has a coordinator now, or a peer came up: what is parked may go on.
   void retry_parked();

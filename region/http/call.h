@@ -30,6 +30,7 @@ struct Answer {
 struct Door {
   std::function<region::Response(region::Request&&)> ask;
   std::function<std::string()> metrics;  // the text of /metrics
+  std::function<std::string(RegionId)> region_name;
 };
 
 // Never throws for what came from outside.

@@ -6,6 +6,7 @@
 #include <zmq.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "region/io/resp_server.h"
 #include "region/io/signals.h"
 #include "region/io/stderr_log.h"
+#include "region/io/token_key.h"
 #include "region/node/engine.h"
 #include "storage/disk_store.h"
 #include "topology/names.h"
@@ -43,6 +45,7 @@ struct Daemon {
   topology::Topology topology;
   const topology::Node* self = nullptr;
   std::string secret_key;
+  std::unique_ptr<TokenKey> tokens;
   std::unique_ptr<storage::DiskStore> store;
   Context context;
   std::unique_ptr<wan::Transport> transport;
@@ -103,6 +106,24 @@ Refusal read_key(const DaemonOptions& options, EventLog& log, Daemon& daemon) {
   return std::nullopt;
 }
 
+Refusal read_token_key(const DaemonOptions& options, EventLog& log, Daemon& daemon) {
+  // Beside the topology, for it is the same on every node, too.
+  const std::string path =
+      (std::filesystem::path(options.topology_file).parent_path() / "token.key").string();
+  const auto secret = read_token_secret(path);
+  if (!secret) return {{ExitCode::usage, secret.error().message}};
+  if (secret->readable_by_others)
+    log.write(LogLevel::warn, "token secret is readable by others node=" + daemon.self->name +
+                                  log_field("file", path) + " remedy=\"chmod 600\"");
+  daemon.tokens = std::make_unique<TokenKey>(daemon.topology, secret->secret);
+  if (!daemon.tokens->has_secret())
+    log.write(
+        LogLevel::info,
+        "no token secret: session tokens are safe from damage, and not from clients that forge them node=" +
+            daemon.self->name + log_field("file", path));
+  return std::nullopt;
+}
+
 Refusal open_store(const DaemonOptions& options, Daemon& daemon) {
   storage::DiskStoreOptions store;
   store.directory = options.data_directory;
@@ -134,6 +155,10 @@ resp::Node facts_of(const DaemonOptions& options, const Daemon& daemon) {
   out.r = region.r;
   out.w = region.w;
   out.partitions = daemon.topology.placement.partitions;
+  out.region_id = daemon.self->region;
+  out.make_token = [&tokens = *daemon.tokens](const Seen& seen) { return tokens.make(seen); };
+  out.open_token = [&tokens = *daemon.tokens](BytesView token) { return tokens.open(token); };
+  out.region_name = [&topology = daemon.topology](RegionId id) { return topology.region(id).name; };
   out.strict = daemon.topology.durability == topology::Durability::strict;
   return out;
 }
@@ -157,7 +182,9 @@ Refusal open_ports(const DaemonOptions& options, EventLog& log, Daemon& daemon) 
   auto resp = RespServer::open(daemon.io, daemon.self->resp, facts_of(options, daemon), entropy(), {}, log);
   if (!resp) return {{ExitCode::address, resp.error().message}};
   daemon.resp = std::move(*resp);
-  auto http = HttpServer::open(daemon.self->http, daemon.self->name, {}, log);
+  std::vector<std::string> regions;
+  for (const topology::Region& region : daemon.topology.regions) regions.push_back(region.name);
+  auto http = HttpServer::open(daemon.self->http, daemon.self->name, {}, log, std::move(regions));
   if (!http) return {{ExitCode::address, http.error().message}};
   daemon.http = std::move(*http);
   return std::nullopt;
@@ -183,6 +210,7 @@ Refusal start(const DaemonOptions& options, EventLog& log, Daemon& daemon) {
                 " cluster=" + daemon.topology.cluster + " topology=" + daemon.topology.digest +
                 log_field("data", options.data_directory) + " pid=" + std::to_string(getpid()));
   if (auto refusal = read_key(options, log, daemon)) return refusal;
+  if (auto refusal = read_token_key(options, log, daemon)) return refusal;
   if (auto refusal = open_store(options, daemon)) return refusal;
   if (auto refusal = open_ports(options, log, daemon)) return refusal;
   if (auto refusal = start_engine(log, daemon)) return refusal;
@@ -205,7 +233,7 @@ Stop run(const DaemonOptions& options, Signals& signals, EventLog& log) {
     return {refusal->first,
             "cannot start" + log_field("node", options.node) + log_field("reason", refusal->second)};
   EventLoop loop({*daemon.self, *daemon.engine, *daemon.store, *daemon.transport, *daemon.clients, daemon.io,
-                  *daemon.resp, *daemon.http, signals, log});
+                  *daemon.resp, *daemon.http, *daemon.tokens, signals, log});
   const EventLoop::End end = loop.run();
   if (end.fatal) return {ExitCode::fatal, "cannot go on" + where(daemon) + log_field("reason", *end.fatal)};
   daemon.clients->set_linger(kCloseLinger);

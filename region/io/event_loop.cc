@@ -103,6 +103,7 @@ bool EventLoop::take_peers(Now now) {
 bool EventLoop::take_clients(Now now) {
   requests_.clear();
   const bool more = parts_.clients.receive(now.monotonic, kClientFramesMax, requests_);
+  for (auto& accepted : requests_) accepted.request.seen.clear();  // only a token is believed
   hand_over(now);
   return more;
 }
@@ -123,6 +124,21 @@ void EventLoop::take_http(Now now) {
 void EventLoop::hand_over(Now now) {
   for (auto& accepted : requests_) {
     accepted.request.correlation = http::Meter::mark(accepted.request.op, now.monotonic);
+    if (!accepted.request.token.empty()) {
+      auto seen = parts_.tokens.open(std::exchange(accepted.request.token, {}));
+      if (!seen) {
+        Response refused;
+        refused.correlation = accepted.request.correlation;
+        refused.outcome = Outcome::rejected;
+        refused.code = seen.error().code;
+        refused.message = std::move(seen.error().message);
+        refused.node = parts_.node.number;
+        answer({std::move(accepted.client), std::move(refused)}, now.monotonic);
+        continue;
+      }
+      accepted.request.seen = std::move(*seen);
+      accepted.request.session = true;
+    }
     parts_.engine.handle_request(now, accepted.client, std::move(accepted.request));
   }
 }
@@ -136,25 +152,27 @@ void EventLoop::carry_out(Now now) {
   }
   for (auto& frame : output.frames) parts_.transport.send(now.monotonic, frame.to, std::move(frame.bytes));
   const Instant answered = output.replies.empty() ? now.monotonic : system_now().monotonic;
-  for (auto& reply : output.replies) {
-    const auto count = [&](http::DoorKind door) {
-      meter_.answered(door, reply.response.correlation, reply.response, answered);
-    };
-    if (RespServer::is_own(reply.to)) {
-      count(http::DoorKind::resp);
-      parts_.resp.reply(reply.to, std::move(reply.response));
-    } else if (HttpServer::is_own(reply.to)) {
-      count(http::DoorKind::http);
-      parts_.http.reply(reply.to, std::move(reply.response));
-    } else {
-      count(http::DoorKind::client);
-      parts_.clients.reply(reply.to, std::move(reply.response));
-    }
-  }
+  for (auto& reply : output.replies) answer(std::move(reply), answered);
   parts_.resp.flush(now.monotonic);
   if (parts_.clients.flush(now.monotonic)) ready_.clients = true;
   deadline_ = output.next_deadline;
   fatal_ = std::move(output.fatal);
+}
+
+void EventLoop::answer(node::ClientReply&& reply, Instant now) {
+  Response& response = reply.response;
+  const auto count = [&](http::DoorKind door) { meter_.answered(door, response.correlation, response, now); };
+  if (RespServer::is_own(reply.to)) {  // it keeps stamps, and makes a token when one is asked for
+    count(http::DoorKind::resp);
+    return parts_.resp.reply(reply.to, std::move(response));
+  }
+  if (response.seen != 0) response.token = parts_.tokens.make({{parts_.node.region, response.seen}});
+  if (HttpServer::is_own(reply.to)) {
+    count(http::DoorKind::http);
+    return parts_.http.reply(reply.to, std::move(response));
+  }
+  count(http::DoorKind::client);
+  parts_.clients.reply(reply.to, std::move(response));
 }
 
 void EventLoop::handle_signals(Now now) {

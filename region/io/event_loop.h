@@ -24,6 +24,7 @@
 #include "region/io/http_server.h"
 #include "region/io/resp_server.h"
 #include "region/io/signals.h"
+#include "region/io/token_key.h"
 #include "region/node/engine.h"
 #include "storage/store.h"
 #include "wan/io/transport.h"
@@ -41,6 +42,7 @@ class EventLoop {
     asio::io_context& io;
     RespServer& resp;
     HttpServer& http;
+    const TokenKey& tokens;
     Signals& signals;
     EventLog& log;
   };
@@ -70,6 +72,7 @@ class EventLoop {
   void take_resp(Now now);
   void take_http(Now now);
   void hand_over(Now now);
+  void answer(node::ClientReply&& reply, Instant now);
   http::Figures figures() const;
   void carry_out(Now now);
   void handle_signals(Now now);

@@ -63,15 +63,20 @@ struct HttpServer::Ticket {
 
 Result<std::unique_ptr<HttpServer>> HttpServer::open(const topology::Address& address,
                                                      const std::string& node, const HttpLimits& limits,
-                                                     EventLog& log) {
-  std::unique_ptr<HttpServer> server(new HttpServer(node, limits, log));
+                                                     EventLog& log, std::vector<std::string> regions) {
+  std::unique_ptr<HttpServer> server(new HttpServer(node, limits, log, std::move(regions)));
   if (auto listening = server->listen(address); !listening) return listening.error();
   server->start();
   return server;
 }
 
-HttpServer::HttpServer(const std::string& node, const HttpLimits& limits, EventLog& log)
-    : node_(node), limits_(limits), log_(log), protocol_(limits.body_bytes_max) {
+HttpServer::HttpServer(const std::string& node, const HttpLimits& limits, EventLog& log,
+                       std::vector<std::string>&& regions)
+    : node_(node),
+      regions_(std::move(regions)),
+      limits_(limits),
+      log_(log),
+      protocol_(limits.body_bytes_max) {
   wake_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   asked_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   ensure(wake_fd_ >= 0 && asked_fd_ >= 0, "event descriptors can be made");
@@ -215,7 +220,7 @@ void HttpServer::work() {
 
 void HttpServer::carry_out(Connection& connection) {
   const http::Door door{[this](Request&& request) { return ask(std::move(request), nullptr); },
-                        [this] { return metrics(); }};
+                        [this] { return metrics(); }, [this](RegionId id) { return regions_.at(raw(id)); }};
   const Instant begin = now();
   size_t reserved = 0;
   bool body = false;

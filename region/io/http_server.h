@@ -45,9 +45,10 @@ struct HttpLimits {
 
 class HttpServer {
  public:
-  // Errc::io: the address cannot be bound.
+  // `regions`: the names of the cluster's. Errc::io: the address cannot be bound.
   static Result<std::unique_ptr<HttpServer>> open(const topology::Address& address, const std::string& node,
-                                                  const HttpLimits& limits, EventLog& log);
+                                                  const HttpLimits& limits, EventLog& log,
+                                                  std::vector<std::string> regions = {});
   // Answers what waits *unknown*, and writes for a moment what is there to be written.
   ~HttpServer();
 
@@ -73,7 +74,8 @@ class HttpServer {
   struct Connection;
   struct Ticket;
 
-  HttpServer(const std::string& node, const HttpLimits& limits, EventLog& log);
+  HttpServer(const std::string& node, const HttpLimits& limits, EventLog& log,
+             std::vector<std::string>&& regions);
   Status listen(const topology::Address& address);
   void start();
 
@@ -100,6 +102,7 @@ class HttpServer {
   std::string metrics();
 
   const std::string node_;
+  const std::vector<std::string> regions_;
   const HttpLimits limits_;
   EventLog& log_;
   HttpProtocol protocol_;

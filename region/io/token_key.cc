@@ -74,7 +74,7 @@ Result<Seen> TokenKey::open(BytesView token) const {
   for (const TokenPiece& piece : *pieces) {
     const auto mac = mac_of(piece.seen);
     if (CRYPTO_memcmp(mac.data(), piece.mac.data(), mac.size()) != 0)
-      return {Errc::refused,
+      return {Errc::corrupt,
               "token: found one that was damaged, or that no node of this cluster has made; begin a "
               "new session"};
     if (raw(piece.seen.region) >= regions_)

@@ -21,7 +21,7 @@ class TokenKey {
   TokenKey(const topology::Topology& topology, BytesView secret);
 
   Bytes make(const Seen& seen) const;
-  // What parse_token() says; Errc::refused: a piece that no node with this key has made. Errc::invalid: of a
+  // What parse_token() says; Errc::corrupt: a piece that no node with this key has made. Errc::invalid: of a
   // region that the topology does not have.
   Result<Seen> open(BytesView token) const;
   bool has_secret() const { return has_secret_; }

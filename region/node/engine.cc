@@ -28,6 +28,22 @@ class Engine::Impl {
                             " why=\"" + handled.error().message + "\"");
   }
 
+  // What the region has for its streams to others. False: nothing.
+  bool tell_streams() {
+    region::NodeState& state = node.state();
+    if (!state.settled_news.empty())
+      streams.handle_settled(state.now, std::exchange(state.settled_news, {}));
+    else if (!state.marked_news.empty())
+      streams.handle_marked(state.now, std::exchange(state.marked_news, {}));
+    else if (!state.session_news.empty())
+      streams.handle_answered(state.now, std::exchange(state.session_news, {}));
+    else if (!state.wanted_markers.empty())
+      streams.handle_wanted(state.now, std::exchange(state.wanted_markers, {}));
+    else
+      return false;
+    return true;
+  }
+
   // What one node answers by itself. False: a keyed request, for the partition's coordinator.
   bool answer(const region::Request& request, region::Response& response) {
     switch (request.op) {
@@ -160,8 +176,7 @@ void Engine::handle_tick(Now now) {
 
 Output Engine::take_output() {
   region::NodeState& state = impl_->node.state();
-  while (!state.settled_news.empty())
-    impl_->streams.handle_settled(state.now, std::exchange(state.settled_news, {}));
+  while (impl_->tell_streams()) continue;
   Output out;
   std::vector<std::pair<NodeNumber, Bytes>> frames;
   impl_->node.take_frames(frames);

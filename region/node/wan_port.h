@@ -29,6 +29,14 @@ class WanPort final : public wan::Port {
   }
   bool read(PartitionId partition, const storage::Outbox::Entry& entry, Bytes& delta) const override;
   bool enter(PartitionId partition, BytesView delta) override { return node_.enter(partition, delta); }
+  bool mark(PartitionId partition, crdt::Hlc at_least) override { return node_.mark(partition, at_least); }
+  crdt::Hlc marked(PartitionId partition) const override {
+    const region::Coordinator* coordinator = node_.peek_coordinator(partition);
+    return coordinator == nullptr ? crdt::Hlc{} : coordinator->marked();
+  }
+  void covered(PartitionId partition, RegionId region, crdt::Hlc stamp) override {
+    node_.covered(partition, region, stamp);
+  }
   void regions_have(PartitionId partition, crdt::DotSet&& dots) override {
     node_.partition(partition)->regions_have = std::move(dots);
     node_.partition(partition)->regions_news = true;

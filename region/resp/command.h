@@ -28,6 +28,10 @@ struct Call {
     render = how;
     option = with;
   }
+  // The answer is made once all commands before this one have theirs.
+  using Later = void (*)(Writer& reply, const Session& session, const Node& node);
+  void answer_later(Later how) { later = how; }
+  Later later = nullptr;
   std::optional<region::Request> request;
   Render render = nullptr;
   int64_t option = 0;

@@ -66,6 +66,48 @@ void quorum(Call& call) {
   call.reply.ok();
 }
 
+void write_token(Writer& reply, const Session& session, const Node& node) {
+  reply.bulk(BytesView(region::token_text(node.make_token(session.seen))));
+}
+
+// [region, milliseconds or null], or null: the last answer was not behind.
+void write_behind(Writer& reply, const Session& session, const Node& node) {
+  if (!session.behind) return reply.null();
+  reply.array(2);
+  reply.bulk(BytesView(node.region_name(session.behind->region)));
+  if (session.behind->ms == 0) return reply.null();
+  reply.integer(static_cast<int64_t>(session.behind->ms));
+}
+
+std::optional<region::OnBehind> on_behind_of(BytesView word) {
+  if (equals(word, "wait")) return region::OnBehind::wait;
+  if (equals(word, "stale")) return region::OnBehind::stale;
+  if (equals(word, "fail")) return region::OnBehind::refuse;
+  return std::nullopt;
+}
+
+// ATOLL.TOKEN, ATOLL.TOKEN BEHIND, ATOLL.TOKEN [token] [WAIT|STALE|FAIL]
+void token(Call& call) {
+  const auto& words = call.words;
+  if (words.size() == 1) return call.answer_later(write_token);
+  if (words.size() > 3) return call.reply.error(wrong_arity(*find_command("atoll.token")));
+  if (words.size() == 2 && equals(words[1], "behind")) return call.answer_later(write_behind);
+  const auto choice = on_behind_of(words.back());
+  if (words.size() == 3 && !choice)
+    return call.reply.error("ERR found another word behind the token, expected WAIT, STALE or FAIL");
+  if (words.size() == 3 || !choice) {
+    const auto bytes = region::token_from_text(words[1]);
+    if (!bytes) return call.reply.error("ERR found no token, expected what ATOLL.TOKEN has answered");
+    const auto seen = call.node.open_token(*bytes);
+    if (!seen) return call.reply.error("ERR " + seen.error().message);
+    region::join(call.session.seen, *seen);
+    for (const region::SeenIn& one : *seen)
+      if (one.region != call.node.region_id) call.session.continued = true;
+  }
+  if (choice) call.session.on_behind = *choice;
+  call.reply.ok();
+}
+
 constexpr Command kCommands[] = {
     {"atoll.context", 2, Command::kReadOnly, 1, 1, 1, "atoll",
      "Answers the context that names a key's siblings.", context, nullptr},
@@ -75,6 +117,10 @@ constexpr Command kCommands[] = {
      "Sets a value over what a context names: key value context.", set, nullptr},
     {"atoll.siblings", 2, Command::kReadOnly, 1, 1, 1, "atoll",
      "Answers every value that was set at the same time.", siblings, nullptr},
+    {"atoll.token", -1, Command::kConnection, 0, 0, 0, "atoll",
+     "Answers what this connection has seen, or goes on from what another one has: [token] "
+     "[WAIT|STALE|FAIL].",
+     token, nullptr},
 };
 
 }  // namespace

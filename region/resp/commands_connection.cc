@@ -22,6 +22,9 @@ void reset(Call& call) {
   call.session.protocol = Protocol::resp2;
   call.session.name.clear();
   call.session.r = call.session.w = 0;
+  call.session.seen.clear();
+  call.session.continued = false;
+  call.session.on_behind = region::OnBehind::wait;
   call.reply.simple("RESET");
 }
 

@@ -109,17 +109,21 @@ void Connection::begin_command(std::vector<Asked>& asked) {
     return reply_error(wrong_arity(*command));
   if (command->script != nullptr) return begin_script(*command, asked);
   Slot slot;
-  Call call{words, session_, node_, random_, Writer(output_for_new_slot(slot), session_.protocol),
-            {},    nullptr,  0};
+  Call call{words, session_, node_, random_, Writer(output_for_new_slot(slot), session_.protocol)};
   command->run(call);
   if (!call.request) {
+    slot.later = call.later;
+    slot.protocol = session_.protocol;
+    if (call.later != nullptr && slots_.empty()) {
+      Writer reply(output_, session_.protocol);
+      call.later(reply, session_, node_);
+    }
     return push_done(std::move(slot));
   }
   slot.render = call.render;
   slot.option = call.option;
   slot.protocol = session_.protocol;
-  call.request->r = session_.r;
-  call.request->w = session_.w;
+  prepare(*call.request);
   asked.push_back({first_slot_ + static_cast<uint32_t>(slots_.size()), 0, std::move(*call.request)});
   slots_.push_back(std::move(slot));
 }
@@ -147,10 +151,23 @@ void Connection::begin_script(const Command& command, std::vector<Asked>& asked)
 
 void Connection::take_asked(uint32_t slot, Conversation& conversation, std::vector<Asked>& asked) {
   for (Conversation::Asked& one : conversation.take_asked()) {
-    one.request.r = session_.r;
-    one.request.w = session_.w;
+    prepare(one.request);
     asked.push_back({slot, one.number, std::move(one.request)});
   }
+}
+
+void Connection::prepare(region::Request& request) const {
+  request.r = session_.r;
+  request.w = session_.w;
+  request.session = true;
+  request.on_behind = session_.on_behind;
+  if (session_.continued) request.seen = session_.seen;
+}
+
+void Connection::heard(Slot& slot, const region::Response& response) {
+  region::join(session_.seen, {node_.region_id, response.seen});
+  if (response.behind && (!slot.behind || slot.behind->ms < response.behind->ms))
+    slot.behind = response.behind;
 }
 
 void Connection::answer(uint32_t number, uint32_t part, region::Response&& response,
@@ -158,6 +175,7 @@ void Connection::answer(uint32_t number, uint32_t part, region::Response&& respo
   const uint32_t index = number - first_slot_;
   if (index >= slots_.size() || slots_[index].done) return;
   Slot& slot = slots_[index];
+  heard(slot, response);
   const size_t before = index == 0 ? output_.size() : 0;
   if (slot.conversation) {
     slot.conversation->answer(part, std::move(response));
@@ -183,8 +201,14 @@ void Connection::answer(uint32_t number, uint32_t part, region::Response&& respo
 }
 
 void Connection::finish_slots() {
-  while (!slots_.empty() && slots_.front().done) {
+  while (!slots_.empty() && (slots_.front().done || slots_.front().later != nullptr)) {
     ahead_bytes_ -= slots_.front().reply_bytes;
+    if (slots_.front().later != nullptr) {
+      Writer reply(output_, slots_.front().protocol);
+      slots_.front().later(reply, session_, node_);
+    } else {
+      session_.behind = slots_.front().behind;
+    }
     output_.append(std::move(slots_.front().reply));
     slots_.pop_front();
     ++first_slot_;

@@ -69,6 +69,8 @@ class Connection {
  private:
   struct Slot {
     Render render = nullptr;
+    Call::Later later = nullptr;
+    std::optional<region::Behind> behind;  // the furthest of its answers
     int64_t option = 0;
     std::unique_ptr<Conversation> conversation;
     Protocol protocol = Protocol::resp2;
@@ -86,6 +88,8 @@ class Connection {
   void begin_command(std::vector<Asked>& asked);
   void begin_script(const Command& command, std::vector<Asked>& asked);
   void take_asked(uint32_t slot, Conversation& conversation, std::vector<Asked>& asked);
+  void prepare(region::Request& request) const;
+  void heard(Slot& slot, const region::Response& response);
   void reply_error(BytesView text);
   Output& output_for_new_slot(Slot& slot);
   void push_done(Slot&& slot);

@@ -3,9 +3,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "crdt/base/bytes.h"
+#include "crdt/base/ids.h"
+#include "crdt/base/result.h"
+#include "region/core/request.h"
 #include "region/resp/writer.h"
 
 namespace atolldb::resp {
@@ -17,6 +21,11 @@ struct Session {
   Protocol protocol = Protocol::resp2;
   uint8_t r = 0, w = 0;  // 0: the topology's
   bool closing = false;  // once what is written has left
+  // What it was answered at, here and, where it has continued a token, in other regions before.
+  region::Seen seen;
+  bool continued = false;  // `seen` has other regions than this one: requests say so
+  region::OnBehind on_behind = region::OnBehind::wait;
+  std::optional<region::Behind> behind;  // of the last answer
 };
 
 // Figures that change, asked for when somebody wants to see them.
@@ -35,6 +44,11 @@ struct Node {
   uint32_t n = 0, r = 0, w = 0, partitions = 0;
   bool strict = true;  // an acknowledged write is synced
   std::function<NodeFigures()> figures;
+  // Session tokens: from and to the bytes of docs/formats/token.md.
+  RegionId region_id{};
+  std::function<Bytes(const region::Seen&)> make_token;
+  std::function<Result<region::Seen>(BytesView)> open_token;
+  std::function<std::string(RegionId)> region_name;
 };
 
 }  // namespace atolldb::resp

@@ -71,6 +71,8 @@ const std::vector<Hunt>& hunts() {
       {Canary::takeover_gives_no_verdict, "conditions", 1, 1000},
       {Canary::late_condition_holds, "conditions", 1, 200},
       {Canary::verdict_overtaken, "conditions", 1, 20},
+      {Canary::token_ignored, "sessions", 1, 40},
+      {Canary::marker_joined_before_rows, "sessions", 1, 80},
   };
   return kHunts;
 }

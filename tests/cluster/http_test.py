@@ -129,7 +129,8 @@ class HttpTest(ClusterTest):
                 names = {p["$ref"].split("/")[-1] for p in operations[method.lower()].get("parameters", [])}
                 said = self.eu.call(method, target + "?unknown=1").json()["error"]
                 known = set(re.findall(r"\w+", said.split("expected ")[1])) - {"one", "of", "none"}
-                self.assertEqual(names - {"Atoll-Context", "If-Match", "If-None-Match"}, known, (method, path))
+                headers = {"Atoll-Context", "Atoll-Session", "If-Match", "If-None-Match"}
+                self.assertEqual(names - headers, known, (method, path))
 
     def assert_error(self, answer, status, code):
         self.assertEqual(answer.status, status, answer.body[:SHOWN_BYTES])
@@ -405,7 +406,10 @@ class HttpTest(ClusterTest):
         answer = self.eu.call("DELETE", "/v1/counter/a")
         self.assert_error(answer, 405, "method_not_allowed")
         self.assertEqual(answer.headers["Allow"], "GET, POST")
-        self.assert_error(self.eu.get("/v1/kv/a", **{"Atoll-Session": "abc"}), 501, "not_implemented")
+        for token, code in (("a token", "invalid"), ("Ag", "version"), ("AQAA", "corrupt"),
+                            ("AQ" + "A" * 33, "corrupt")):
+            self.assert_error(self.eu.get("/v1/kv/a", **{"Atoll-Session": token}), 400, code)
+        self.assert_error(self.eu.get("/v1/kv/a?on_behind=never"), 400, "invalid")
         self.assert_error(self.eu.get("/v1/kv/" + "k" * 481), 413, "too_large")
         self.assert_error(self.eu.get("/v1/kv/" + "k" * 9000), 414, "invalid")
         self.assertEqual(self.eu.get("/v1/kv/a?r=1&&w=1&").status, 404)

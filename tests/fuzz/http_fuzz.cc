@@ -20,6 +20,10 @@ region::Response some_response(const region::Request& request, size_t drawn) {
   response.value = request.op == region::Op::status || request.op == region::Op::inspect ? "{}" : "7";
   for (size_t i = drawn >> 6; i > 0; --i) response.values.push_back("\xff\x01");
   response.message = "why";
+  if (request.session && (drawn & 32) != 0) {
+    response.token = region::format_token({{{RegionId{1}, 7}, "0123456789abcdef"}});
+    response.behind = region::Behind{RegionId{0}, drawn};
+  }
   return response;
 }
 
@@ -46,7 +50,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   check(!decoded || decoded->size() <= call.target.size(), "a text that grows when it is decoded");
 
   const http::Door door{[&](region::Request&& request) { return some_response(request, drawn); },
-                        [] { return std::string("atoll_up 1\n"); }};
+                        [] { return std::string("atoll_up 1\n"); },
+                        [](RegionId) { return std::string("eu"); }};
   const http::Answer answer = http::answer(call, door);
   check(answer.status >= 200 && answer.status < 600, "a status that HTTP does not know");
   if (answer.status >= 400) {

@@ -57,6 +57,8 @@ class PeerEcho final : public region::MessageHandler {
   void on(const region::Handover& m) override { add(m); }
   void on(const region::SendAgain& m) override { add(m); }
   void on(const region::ProgressLost& m) override { add(m); }
+  void on(const region::Raise& m) override { add(m); }
+  void on(const region::Raised& m) override { add(m); }
 
  private:
   template <typename Message>
@@ -74,6 +76,8 @@ class WanEcho final : public wan::MessageHandler {
   void on(const wan::Ack& m) override { encode(m, out); }
   void on(const wan::Marker& m) override { encode(m, out); }
   void on(const wan::Exchange& m) override { encode(m, out); }
+  void on(const wan::AskMarker& m) override { encode(m, out); }
+  void on(const wan::SessionMarker& m) override { encode(m, out); }
 };
 
 template <typename Echo>

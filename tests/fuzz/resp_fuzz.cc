@@ -50,6 +50,15 @@ resp::Node some_node() {
   node.name = "eu-1";
   node.region = "eu";
   node.figures = [] { return resp::NodeFigures{}; };
+  node.region_name = [](RegionId) { return std::string("eu"); };
+  node.make_token = [](const region::Seen& seen) { return Bytes(1 + seen.size(), '\1'); };
+  node.open_token = [](BytesView token) -> Result<region::Seen> {
+    const auto pieces = region::parse_token(token);
+    if (!pieces) return pieces.error();
+    region::Seen seen;
+    for (const region::TokenPiece& piece : *pieces) region::join(seen, piece.seen);
+    return seen;
+  };
   return node;
 }
 
@@ -62,6 +71,7 @@ region::Response some_response(fuzz::Input& input) {
   response.number = static_cast<int64_t>(input.below(1 << 16));
   response.value = input.text(20);
   response.message = input.text(20);
+  response.seen = static_cast<uint64_t>(response.number);
   for (size_t i = input.below(4); i > 0; --i) response.values.push_back(input.text(10));
   return response;
 }

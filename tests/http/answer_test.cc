@@ -29,7 +29,7 @@ struct Node {
                            responses.pop_front();
                            return response;
                          },
-                         [] { return std::string("metrics"); }});
+                         [] { return std::string("metrics"); }, [](RegionId) { return std::string("eu"); }});
   }
   Answer call(const char* method, const char* target, Bytes body = {}) {
     Call one;
@@ -150,11 +150,80 @@ TEST_CASE("http answer: calls that make no sense, ask the node nothing") {
     CHECK(node.call("POST", "/v1/set/a", body).status == 400);
   for (const char* body : {"5", "{}", R"({"amount":1.5})", R"({"amount":9223372036854775808})"})
     CHECK(node.call("POST", "/v1/counter/a", body).status == 400);
-  Call session;
-  session.method = "GET";
-  session.target = "/v1/kv/a";
-  session.session = "token";
-  CHECK(node.call(session).status == 501);
+  CHECK(node.asked.empty());
+}
+
+TEST_CASE("http answer: a session, its token goes in and comes back joined", "[G8]") {
+  const Bytes eu = region::format_token({{{RegionId{0}, 5}, "0123456789abcdef"}});
+  const Bytes us = region::format_token({{{RegionId{1}, 7}, "fedcba9876543210"}});
+  Node node;
+  Response answered = done("v");
+  answered.token = us;
+  node.responses = {answered, answered, answered};
+  Call call;
+  call.method = "GET";
+  call.target = "/v1/kv/a?context=true&on_behind=stale";
+  call.session = region::token_text(eu);
+  const Answer answer = node.call(call);
+  REQUIRE(node.asked.size() == 2);
+  CHECK(node.asked[0].session);
+  CHECK(node.asked[0].token == eu);
+  CHECK(node.asked[0].on_behind == region::OnBehind::stale);
+  const Bytes both = region::join_tokens(eu, us).value();
+  CHECK(node.asked[1].token == both);
+  CHECK(header(answer, "Atoll-Session") == region::token_text(both));
+  for (const char* fresh : {"new", ""}) {
+    call.session = fresh;
+    node.responses = {answered, answered};
+    CHECK(header(node.call(call), "Atoll-Session") == region::token_text(us));
+  }
+  CHECK(header(node.call("GET", "/v1/kv/a"), "Atoll-Session").empty());
+  CHECK_FALSE(node.asked.back().session);
+}
+
+TEST_CASE("http answer: behind what a session has seen, which region and by how much", "[G8]") {
+  Node node;
+  Response behind;
+  behind.outcome = Outcome::rejected;
+  behind.code = Errc::behind;
+  behind.message = "region us is 1200 ms behind";
+  behind.behind = region::Behind{RegionId{0}, 1200};
+  Response unknown = behind;
+  unknown.behind->ms = 0;
+  Response stale = done("v");
+  stale.stale = true;
+  stale.behind = behind.behind;
+  node.responses = {behind, unknown, stale};
+  Call call;
+  call.method = "GET";
+  call.target = "/v1/kv/a";
+  call.session = "new";
+  Answer answer = node.call(call);
+  CHECK(answer.status == 503);
+  CHECK(answer.body ==
+        R"({"behind_ms":1200,"code":"behind","error":"region us is 1200 ms behind","region":"eu"})");
+  CHECK(header(answer, "Atoll-Behind") == "eu;ms=1200");
+  answer = node.call(call);
+  CHECK(answer.body ==
+        R"({"behind_ms":null,"code":"behind","error":"region us is 1200 ms behind","region":"eu"})");
+  CHECK(header(answer, "Atoll-Behind") == "eu");
+  answer = node.call(call);
+  CHECK(answer.status == 200);
+  CHECK(header(answer, "Atoll-Stale") == "true");
+  CHECK(header(answer, "Atoll-Behind") == "eu;ms=1200");
+}
+
+TEST_CASE("http answer: a token that is none, refused", "[G8][G10]") {
+  Node node;
+  for (const char* text : {"abc", "A===", "no token", "Ag", "AQAA"}) {
+    Call call;
+    call.method = "GET";
+    call.target = "/v1/kv/a";
+    call.session = text;
+    INFO(text);
+    CHECK(node.call(call).status == 400);
+  }
+  CHECK(node.call("GET", "/v1/kv/a?on_behind=never").status == 400);
   CHECK(node.asked.empty());
 }
 

@@ -257,5 +257,104 @@ TEST_CASE("RESP commands: every one of them has a name in order and words to say
   CHECK(find_command(Bytes(1000, 'x')) == nullptr);
 }
 
+// A node whose tokens are the stamps themselves.
+struct SessionFixture : Fixture {
+  SessionFixture() {
+    node.region_id = RegionId{1};
+    node.region_name = [](RegionId region) { return region == RegionId{0} ? "eu" : "us"; };
+    node.make_token = [](const region::Seen& seen) {
+      Bytes out(1, '\1');
+      for (const region::SeenIn& one : seen) {
+        out.push_back(static_cast<char>(raw(one.region)));
+        out.push_back(static_cast<char>(one.stamp));
+      }
+      return out;
+    };
+    node.open_token = [](BytesView token) -> Result<region::Seen> {
+      if (token.front() != '\1') return {Errc::corrupt, "token: found another one"};
+      region::Seen out;
+      for (size_t i = 1; i + 1 < token.size(); i += 2)
+        region::join(out, {RegionId{static_cast<uint16_t>(token[i])}, static_cast<uint64_t>(token[i + 1])});
+      return out;
+    };
+  }
+  Bytes token(const region::Seen& seen) const { return region::token_text(node.make_token(seen)); }
+  static Bytes bulk(const Bytes& text) { return "$" + std::to_string(text.size()) + "\r\n" + text + "\r\n"; }
+  void answer_at(const Connection::Asked& to, uint64_t stamp) {
+    Response response;
+    response.seen = stamp;
+    response.number = 1;  // SET has set
+    answer(to, std::move(response));
+  }
+};
+
+TEST_CASE("RESP connection: its token has what the commands before it were answered at", "[resp][G8]") {
+  SessionFixture f;
+  f.send({"ATOLL.TOKEN"});
+  CHECK(f.output() == SessionFixture::bulk(f.token({})));
+  f.send({"SET", "a", "1"});
+  f.send({"SET", "b", "2"});
+  f.send({"ATOLL.TOKEN"});
+  f.send({"SET", "c", "3"});
+  const auto a = f.next(), b = f.next(), c = f.next();
+  CHECK(a.request.session);
+  CHECK(a.request.seen.empty());  // its own region answers for itself
+  f.answer_at(c, 9);
+  f.answer_at(b, 5);
+  CHECK(f.output().empty());
+  f.answer_at(a, 4);
+  CHECK(f.output() == "+OK\r\n+OK\r\n" + SessionFixture::bulk(f.token({{RegionId{1}, 9}})) + "+OK\r\n");
+}
+
+TEST_CASE("RESP connection: goes on with a token, its requests say what it has seen", "[resp][G8]") {
+  SessionFixture f;
+  f.send({"ATOLL.TOKEN", f.token({{RegionId{0}, 7}}), "stale"});
+  CHECK(f.output() == "+OK\r\n");
+  f.send({"GET", "a"});
+  const auto a = f.next();
+  CHECK(a.request.seen == region::Seen{{RegionId{0}, 7}});
+  CHECK(a.request.on_behind == region::OnBehind::stale);
+  Response stale;
+  stale.seen = 8;
+  stale.stale = true;
+  stale.behind = region::Behind{RegionId{0}, 1200};
+  f.answer(a, std::move(stale));
+  f.output();
+  f.send({"ATOLL.TOKEN", "BEHIND"});
+  CHECK(f.output() == "*2\r\n$2\r\neu\r\n:1200\r\n");
+  f.send({"MGET", "a", "b"});
+  const auto first = f.next(), second = f.next();
+  CHECK(second.request.seen == region::Seen{{RegionId{0}, 7}, {RegionId{1}, 8}});
+  f.answer_at(first, 9);
+  f.answer_at(second, 10);
+  f.output();
+  f.send({"ATOLL.TOKEN", "BEHIND"});
+  CHECK(f.output() == "$-1\r\n");
+  f.send({"ATOLL.TOKEN"});
+  CHECK(f.output() == SessionFixture::bulk(f.token({{RegionId{0}, 7}, {RegionId{1}, 10}})));
+  f.send({"ATOLL.TOKEN", "FAIL"});
+  f.send({"GET", "a"});
+  CHECK(f.next().request.on_behind == region::OnBehind::refuse);
+  f.send({"RESET"});
+  f.send({"GET", "a"});
+  CHECK(f.next().request.seen.empty());
+}
+
+TEST_CASE("RESP connection: a token that is none, an error and nothing has changed", "[resp][G8][G10]") {
+  SessionFixture f;
+  for (const std::vector<Bytes>& words :
+       std::vector<std::vector<Bytes>>{{"ATOLL.TOKEN", "A"},
+                                       {"ATOLL.TOKEN", "Ag"},
+                                       {"ATOLL.TOKEN", f.token({{RegionId{0}, 7}}), "NEVER"},
+                                       {"ATOLL.TOKEN", f.token({{RegionId{0}, 7}}), "STALE", "FAIL"}}) {
+    f.send(words);
+    CHECK(f.output().starts_with("-ERR "));
+  }
+  f.send({"GET", "a"});
+  const auto a = f.next();
+  CHECK(a.request.seen.empty());
+  CHECK(a.request.on_behind == region::OnBehind::wait);
+}
+
 }  // namespace
 }  // namespace atolldb::resp

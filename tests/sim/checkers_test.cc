@@ -363,6 +363,57 @@ TEST_CASE("G8: a session reads its own writes and never goes back", "[sim]") {
   CHECK(a == 0);
 }
 
+TEST_CASE("G8: a session that moves with its token", "[sim]") {
+  Story story;
+  const auto carried = [&](Operation& o) {
+    o.client = 7;
+    o.session = true;
+  };
+  const auto a = story.set(0, "k", "a");
+  carried(story.wrote(Op::set, a, 1, 2));
+  SECTION("reads what it has written") {
+    carried(story.get(1, "k", "a", 3, 4));
+    passes(check_sessions(story.evidence()));
+  }
+  SECTION("does not find what it has written") {
+    carried(story.get(1, "k", std::nullopt, 3, 4));
+    fails(check_sessions(story.evidence()), "goes back");
+  }
+  SECTION("begins anew, and has nothing to expect") {
+    Operation& o = story.get(1, "k", std::nullopt, 3, 4);
+    carried(o);
+    o.session_number = 1;
+    CHECK(check_sessions(story.evidence()).judged == 0);
+  }
+  SECTION("writes without having seen it") {
+    const auto b = story.set(2, "k", "b");
+    carried(story.wrote(Op::set, b, 3, 4));
+    fails(check_sessions(story.evidence()), "has not seen");
+  }
+  SECTION("writes ahead of it, as it has asked") {
+    const auto b = story.set(2, "k", "b");
+    Operation& o = story.wrote(Op::set, b, 3, 4);
+    carried(o);
+    o.carries = true;
+    o.on_behind = region::OnBehind::stale;
+    CHECK(check_sessions(story.evidence()).judged == 0);
+  }
+  SECTION("writes over it") {
+    story.deliver(a, 2);
+    carried(story.wrote(Op::set, story.set(2, "k", "b"), 3, 4));
+    passes(check_sessions(story.evidence()));
+  }
+  SECTION("has found that it was deleted, and finds it again") {
+    Operation& reader = story.get(0, "k", std::nullopt, 5, 6);
+    carried(reader);
+    reader.client = 8;
+    Operation& again = story.get(1, "k", "a", 7, 8);
+    carried(again);
+    again.client = 8;
+    fails(check_sessions(story.evidence()), "goes back");
+  }
+}
+
 TEST_CASE("G12: a dot for two updates fails", "[sim]") {
   Story story;
   story.set(0, "k", "a");

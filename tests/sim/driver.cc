@@ -50,6 +50,11 @@ void Driver::begin(uint32_t index, const PlannedOperation& planned) {
   operation.amount = planned.amount;
   operation.local = planned.local;
   operation.condition = planned.condition;
+  operation.session = planned.session;
+  operation.session_number = client.session_number;
+  operation.on_behind = planned.on_behind;
+  for (const region::SeenIn& one : client.seen)
+    if (planned.session && raw(one.region) != planned.region) operation.carries = true;
   operation.invoked = last_news_ = world_.now();
   history_.push_back(std::move(operation));
   send(index);
@@ -86,6 +91,11 @@ region::Request Driver::request_of(const Client& client, const Operation& operat
   request.amount = operation.amount;
   request.local = operation.local;
   request.condition = operation.condition;
+  if (operation.session) {
+    request.session = true;
+    request.seen = client.seen;
+    request.on_behind = operation.on_behind;
+  }
   if (operation.op == Op::add) {
     request.id = client.id;
     request.attempt = client.may_have_happened ? 2 : 1;
@@ -198,6 +208,16 @@ void Driver::end(uint32_t index, const region::Response* response) {
     operation.number = response->number;
     operation.hidden = response->hidden;
     operation.by = response->node;
+    if (operation.session) {
+      region::join(client.seen,
+                   {RegionId{static_cast<uint16_t>(world_.region_of(operation.machine))}, response->seen});
+      client.behinds = operation.rejected() && response->behind ? client.behinds + 1 : 0;
+      if (client.behinds >= kBehindsMax) {
+        client.seen.clear();
+        client.behinds = 0;
+        ++client.session_number;
+      }
+    }
     if (operation.hidden > 0) world_.probes().hit(Probe::sibling_kept);
     if (response->code == Errc::full && operation.rejected()) world_.probes().hit(Probe::write_refused_full);
     if (response->outcome != Outcome::done &&

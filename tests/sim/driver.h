@@ -19,6 +19,7 @@ class Driver {
   static constexpr Duration kPatience = Duration::seconds(8);  // beyond it a request has no answer
   static constexpr size_t kQueueMax = 8;  // operations that wait for a client; more are dropped
   static constexpr uint32_t kAttemptsMax = 60;
+  static constexpr uint32_t kBehindsMax = 4;  // in a row, before a client begins a new session
 
   // All outlive the driver.
   Driver(World& world, const Plan& plan, History& history);
@@ -37,6 +38,8 @@ class Driver {
     region::RequestId id;
     uint32_t refused = 0;
     uint64_t dice = 0;
+    region::Seen seen;
+    uint32_t session_number = 0, behinds = 0;
   };
 
   void due(const PlannedOperation& planned);

@@ -17,10 +17,14 @@ struct Operation {
   uint32_t client = 0, region = 0;
   region::Op op{};
   Bytes key;
-  Bytes value;                                            // of a set
-  std::vector<Bytes> elements;                            // of sadd, srem, sismember
-  int64_t amount = 0;                                     // of an add
-  bool local = false;                                     // asked of one replica alone, stale
+  Bytes value;                  // of a set
+  std::vector<Bytes> elements;  // of sadd, srem, sismember
+  int64_t amount = 0;           // of an add
+  bool local = false;           // asked of one replica alone, stale
+  bool session = false;         // it carries its client's token
+  uint32_t session_number = 0;  // a client begins anew where it was told too often that regions are behind
+  bool carries = false;         // what the session has seen in other regions
+  region::OnBehind on_behind{};
   region::Condition condition = region::Condition::none;  // of a set
 
   Instant invoked, returned = Instant::never();

@@ -247,6 +247,10 @@ void draw_operations(const Scenario& scenario, Plan& plan, Prng& dice) {
       moves.push_back(dice.chance(scenario.moving_percent, 100));
     }
   plan.clients = static_cast<uint32_t>(homes.size());
+  // Of numbers of their own: seeds from before there were tokens go on meaning what they meant.
+  std::vector<bool> sessions;
+  for (size_t client = 0; client < homes.size(); ++client)
+    sessions.push_back(Prng(plan.seed * 977 + client).chance(scenario.sessions_percent, 100));
   const uint64_t rate = std::max<uint64_t>(1, scenario.operations_per_second.draw(dice));
   const int64_t gap_ns = 2'000'000'000 / static_cast<int64_t>(rate);
   Instant at{kWarmUpSeconds * 1'000'000'000};
@@ -259,6 +263,11 @@ void draw_operations(const Scenario& scenario, Plan& plan, Prng& dice) {
     op.client = static_cast<uint32_t>(dice.below(homes.size()));
     op.region = moves[op.client] ? static_cast<uint32_t>(dice.below(plan.world.regions)) : homes[op.client];
     op.dice = dice.next();
+    op.session = sessions[op.client];
+    const uint64_t choice = op.dice >> 32 & 7;
+    op.on_behind = choice == 0   ? region::OnBehind::stale
+                   : choice == 1 ? region::OnBehind::refuse
+                                 : region::OnBehind::wait;
     uint64_t x = dice.below(weights);
     size_t load = 0;
     for (; x >= loads[load].weight; ++load) x -= loads[load].weight;

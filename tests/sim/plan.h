@@ -21,6 +21,8 @@ struct PlannedOperation {
   std::vector<Bytes> elements;
   int64_t amount = 0;
   bool local = false;
+  bool session = false;  // it carries its client's token
+  region::OnBehind on_behind{};
   region::Condition condition = region::Condition::none;  // of a set
   uint64_t dice = 0;                                      // whom to ask
 };

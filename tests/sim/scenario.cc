@@ -118,8 +118,8 @@ void read_cluster(const Section& section, Scenario& out) {
 }
 
 void read_run(const Section& section, Scenario& out) {
-  section.allow(
-      {"seconds", "operations_per_second", "clients_per_region", "moving_percent", "local_reads_percent"});
+  section.allow({"seconds", "operations_per_second", "clients_per_region", "moving_percent",
+                 "local_reads_percent", "sessions_percent"});
   span(section, "seconds", 1, 100'000, out.seconds);
   span(section, "operations_per_second", 1, 100'000, out.operations_per_second);
   span(section, "clients_per_region", 1, 1000, out.clients_per_region);
@@ -127,6 +127,8 @@ void read_run(const Section& section, Scenario& out) {
       static_cast<uint32_t>(section.number("moving_percent", {0, 100}).value_or(out.moving_percent));
   out.local_reads_percent = static_cast<uint32_t>(
       section.number("local_reads_percent", {0, 100}).value_or(out.local_reads_percent));
+  out.sessions_percent =
+      static_cast<uint32_t>(section.number("sessions_percent", {0, 100}).value_or(out.sessions_percent));
 }
 
 void read_faults(const Section& section, Scenario& out) {

@@ -54,6 +54,7 @@ struct Scenario {
   Span seconds{10, 60}, operations_per_second{5, 60}, clients_per_region{1, 4};
   uint32_t moving_percent = 15;  // of the clients
   uint32_t local_reads_percent = 5;
+  uint32_t sessions_percent = 50;  // of the clients: they carry tokens
   // [[load]]; none: each kind, some of them in each run
   std::vector<Load> loads;
   // [faults]

@@ -62,6 +62,20 @@ Result<SipKey> random_seed() {
   return seed;
 }
 
+// What session tokens are authenticated with: the same on every node, and unknown to clients.
+Result<std::string> random_token_secret() {
+  std::string bytes(32, '\0'), text;
+  if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
+    return {Errc::io, std::string("cannot get random bytes: ") + std::strerror(errno)};
+  }
+  for (const char byte : bytes) {
+    constexpr char kDigits[] = "0123456789abcdef";
+    text += kDigits[static_cast<uint8_t>(byte) >> 4];
+    text += kDigits[static_cast<uint8_t>(byte) & 15];
+  }
+  return text + "\n";
+}
+
 // Makes the node's directory and secret key, and returns the public one.
 Result<std::string> make_node_key(const DevPaths& paths, const std::string& node) {
   std::error_code error;
@@ -140,6 +154,9 @@ Status write_cluster_files(const DevPaths& paths, const DevSpec& spec) {
   const auto seed = random_seed();
   if (!seed) return seed.error();
   made.placement.seed = *seed;
+  const auto token_secret = random_token_secret();
+  if (!token_secret) return token_secret.error();
+  if (Status kept = replace_file(paths.token_secret(), *token_secret, 0600); !kept) return kept;
   for (topology::Node& node : made.nodes) {
     auto key = make_node_key(paths, node.name);
     if (!key) return key.error();
@@ -170,7 +187,8 @@ Status wipe_cluster_files(const DevPaths& paths, const topology::Topology& topol
     fs::remove_all(paths.node_dir(node.name), error);
     if (error) return {Errc::io, "cannot remove " + paths.node_dir(node.name) + ": " + error.message()};
   }
-  for (const std::string& file : {paths.topology(), paths.cuts(), paths.manifest(), paths.lock()}) {
+  for (const std::string& file :
+       {paths.topology(), paths.token_secret(), paths.cuts(), paths.manifest(), paths.lock()}) {
     fs::remove(file, error);
     if (error) return {Errc::io, "cannot remove " + file + ": " + error.message()};
   }

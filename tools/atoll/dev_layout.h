@@ -4,6 +4,7 @@
 //
 //   DIR/dev.json          the options that it was made with; marks DIR as made by `atoll dev up`
 //   DIR/topology.toml     for the daemons and for every other command's -t
+//   DIR/token.key         what session tokens are authenticated with
 //   DIR/cuts.json         links between regions that are cut now
 //   DIR/eu-1/             the node's data directory, with node.key, pid and log.txt
 
@@ -63,6 +64,7 @@ class DevPaths {
   std::string lock() const { return dir_ + "/lock"; }
   std::string node_dir(const std::string& node) const { return dir_ + "/" + node; }
   std::string key(const std::string& node) const { return node_dir(node) + "/node.key"; }
+  std::string token_secret() const { return dir_ + "/token.key"; }
   std::string pid(const std::string& node) const { return node_dir(node) + "/pid"; }
   std::string log(const std::string& node) const { return node_dir(node) + "/log.txt"; }
 

@@ -14,7 +14,15 @@
 namespace atolldb::wan {
 
 // Persistent on the wire: numbers are never reused.
-enum class MessageType : uint8_t { open = 32, batch = 33, ack = 34, marker = 35, exchange = 36 };
+enum class MessageType : uint8_t {
+  open = 32,
+  batch = 33,
+  ack = 34,
+  marker = 35,
+  exchange = 36,
+  ask_marker = 37,
+  session_marker = 38
+};
 
 struct Open {  // what do you have of my region's? Answered by an Ack.
   PartitionId partition{};
@@ -37,11 +45,24 @@ struct Exchange {  // what you lack has left my region's outbox: pull the partit
   PartitionId partition{};
 };
 
+struct AskMarker {  // a session waits here for all of your region up to this stamp
+  PartitionId partition{};
+  crdt::Hlc stamp;
+};
+struct SessionMarker {  // all that entered the sender's partition up to this stamp, whoever issued it, or
+                        // will ever enter with such a stamp, is in this clock
+  PartitionId partition{};
+  crdt::Hlc stamp;
+  crdt::DotSet clock;
+};
+
 void encode(const Open& message, Bytes& out);
 void encode(const Batch& message, Bytes& out);
 void encode(const Ack& message, Bytes& out);
 void encode(const Marker& message, Bytes& out);
 void encode(const Exchange& message, Bytes& out);
+void encode(const AskMarker& message, Bytes& out);
+void encode(const SessionMarker& message, Bytes& out);
 
 class MessageHandler {
  public:
@@ -51,6 +72,8 @@ class MessageHandler {
   virtual void on(const Ack&) = 0;
   virtual void on(const Marker&) = 0;
   virtual void on(const Exchange&) = 0;
+  virtual void on(const AskMarker&) = 0;
+  virtual void on(const SessionMarker&) = 0;
 };
 
 // One message. Types that this version does not know are passed over. Errc::corrupt.

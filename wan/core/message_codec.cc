@@ -25,6 +25,14 @@ template <typename Io>
 void fields(Io& io, Exchange& m) {
   io(m.partition);
 }
+template <typename Io>
+void fields(Io& io, AskMarker& m) {
+  io(m.partition, m.stamp);
+}
+template <typename Io>
+void fields(Io& io, SessionMarker& m) {
+  io(m.partition, m.stamp, m.clock);
+}
 
 namespace {
 constexpr uint8_t type(MessageType t) { return static_cast<uint8_t>(t); }
@@ -43,6 +51,8 @@ void encode(const Batch& m, Bytes& out) { encode_typed(type(MessageType::batch),
 void encode(const Ack& m, Bytes& out) { encode_typed(type(MessageType::ack), m, out); }
 void encode(const Marker& m, Bytes& out) { encode_typed(type(MessageType::marker), m, out); }
 void encode(const Exchange& m, Bytes& out) { encode_typed(type(MessageType::exchange), m, out); }
+void encode(const AskMarker& m, Bytes& out) { encode_typed(type(MessageType::ask_marker), m, out); }
+void encode(const SessionMarker& m, Bytes& out) { encode_typed(type(MessageType::session_marker), m, out); }
 
 Status dispatch(BytesView message, MessageHandler& handler) {
   crdt::Reader reader(message);
@@ -60,6 +70,10 @@ Status dispatch(BytesView message, MessageHandler& handler) {
       return deliver<Marker>(reader, elements, handler);
     case MessageType::exchange:
       return deliver<Exchange>(reader, elements, handler);
+    case MessageType::ask_marker:
+      return deliver<AskMarker>(reader, elements, handler);
+    case MessageType::session_marker:
+      return deliver<SessionMarker>(reader, elements, handler);
   }
   return ok();
 }

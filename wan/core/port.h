@@ -38,6 +38,13 @@ class Port {
   virtual bool read(PartitionId partition, const storage::Outbox::Entry& entry, Bytes& delta) const = 0;
   // A delta of another region enters here. False: not now; it will be sent again.
   virtual bool enter(PartitionId partition, BytesView delta) = 0;
+  // For sessions that go to another region: asks this partition's coordinator here for a marker at a stamp or
+  // above it; none: above all that has entered. Streams::handle_marked() says when it is there. False: never.
+  virtual bool mark(PartitionId partition, crdt::Hlc at_least) = 0;
+  virtual crdt::Hlc marked(PartitionId partition) const = 0;
+  // For those that come from there: all that had entered the region's partition up to this stamp is settled
+  // here.
+  virtual void covered(PartitionId partition, RegionId region, crdt::Hlc stamp) = 0;
   // Of this region's own dots, what every other region has.
   virtual void regions_have(PartitionId partition, crdt::DotSet&& dots) = 0;
   virtual void pull(PartitionId partition, NodeNumber from) = 0;

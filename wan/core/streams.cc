@@ -8,13 +8,6 @@
 
 namespace atolldb::wan {
 
-template <typename Message>
-void Streams::send(NodeNumber to, const Message& message) {
-  Bytes bytes;
-  encode(message, bytes);
-  port_.send(to, bytes);
-}
-
 crdt::DotSet Streams::of_region(const crdt::DotSet& dots, RegionId region) const {
   return crdt::restrict_to(dots, [&](const Actor& actor) { return port_.region_of(actor.node) == region; });
 }
@@ -71,7 +64,10 @@ void Streams::on(const Ack& m) {
   Sending& sending = this->sending(m.partition, region);
   if (!sending.open && canary(Canary::outbox_dropped))
     sending.stream.acknowledge(now_.monotonic, port_.outbox(m.partition), port_.outbox(m.partition).dots());
-  if (!std::exchange(sending.open, true) && sending.mark_due) unmarked_.insert(m.partition);
+  if (!std::exchange(sending.open, true)) {
+    if (sending.mark_due) unmarked_.insert(m.partition);
+    if (sending.session_mark_due) answered_.emplace(m.partition, now_.monotonic);
+  }
   sending.target = m.coordinator;
   wake(m.partition, region);
   sending.stream.acknowledge(now_.monotonic, port_.outbox(m.partition), m.settled);
@@ -179,6 +175,9 @@ void Streams::handle_settled(Now now, const News& news) {
   now_ = now;
   for (const auto& [partition, issuer] : news) {
     if (!port_.coordinates(partition)) continue;
+    for (auto at = uncovered_.lower_bound({partition, RegionId{0}});
+         at != uncovered_.end() && at->first == partition;)
+      look_if_covered(*at++);
     if (issuer != port_.region()) {
       const auto at = receiving_.find({partition, issuer});
       if (at != receiving_.end()) ack_soon(at->first, at->second);
@@ -216,6 +215,7 @@ void Streams::handle_tick(Now now) {
   for (const PartitionId partition : std::exchange(have_due_, {}))
     if (port_.coordinates(partition)) update_regions_have(partition);
   std::erase_if(marking_, [this](PartitionId partition) { return mark(partition); });
+  mark_for_sessions();
 }
 
 // Finds what no event has told: peers that came or went, partitions that are no longer coordinated here.
@@ -238,6 +238,8 @@ void Streams::drop_gone() {
     const Key first{partition, RegionId{0}}, last{partition, RegionId{UINT16_MAX}};
     sending_.erase(sending_.lower_bound(first), sending_.upper_bound(last));
     receiving_.erase(receiving_.lower_bound(first), receiving_.upper_bound(last));
+    uncovered_.erase(uncovered_.lower_bound(first), uncovered_.upper_bound(last));
+    answered_.erase(partition);
     return true;
   });
 }
@@ -258,6 +260,7 @@ Streams::Receiving& Streams::receiving(PartitionId partition, NodeNumber from) {
 
 void Streams::acknowledge(PartitionId partition, RegionId region, Receiving& receiving) {
   const crdt::DotSet& settled = port_.settled(partition);
+  if (raw(receiving.sender) == 0) return;  // only asked for a marker so far
   if (settled.covers(receiving.marker_clock)) receiving.covered_stamp = receiving.marker_stamp;
   send(receiving.sender, Ack{partition, port_.self(), of_region(settled, region)});
 }

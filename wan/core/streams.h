@@ -7,6 +7,8 @@
 //   Batch(p, settled deltas)         ------>    enter like writes, show once settled
 //                                    <------    Ack(p, ...)           every now and then
 //   Marker(p, stamp, clock of A's)   ------>    "up to this stamp I have seen all of A"
+//   SessionMarker(p, stamp, clock)   ------>    "I have all that a session can have been shown there"
+//                                    <------    AskMarker(p, stamp)   where a session waits for one
 //
 // Acknowledgements are clocks: a new coordinator on either side opens the stream again and goes on from what
 // the other side says it has. A message that reaches the wrong node of a region is passed on inside that
@@ -17,6 +19,7 @@
 // marked by their own region's stream alone, and a stream at rest is not looked at (docs/scale.md).
 
 #include <map>
+#include <optional>
 #include <set>
 
 #include "storage/delta_stream.h"
@@ -33,6 +36,8 @@ class Streams final : private MessageHandler {
   static constexpr Duration kOpenEvery = Duration::millis(1000);
   static constexpr Duration kPatience =
       Duration::seconds(3);  // above every round trip on earth with its queues
+  static constexpr Duration kSessionMarkEvery = Duration::millis(1000);  // of a partition
+  static constexpr Duration kAskEvery = Duration::millis(300);
   static constexpr Duration kExchangeEvery = Duration::seconds(2);
   static constexpr size_t kBatchBytes = 512u << 10;
 
@@ -42,6 +47,12 @@ class Streams final : private MessageHandler {
   // Partitions, and regions whose updates were settled there: this one's may leave, and the others are told.
   using News = std::set<std::pair<PartitionId, RegionId>>;
   void handle_settled(Now now, const News& news);
+  // Sessions were answered in these partitions at stamps above their markers: other regions get new ones.
+  void handle_answered(Now now, const std::set<PartitionId>& partitions);
+  // Their coordinators here can give the markers that were asked for.
+  void handle_marked(Now now, const std::set<PartitionId>& partitions);
+  // Sessions wait here for other regions' markers.
+  void handle_wanted(Now now, const std::map<std::pair<PartitionId, RegionId>, crdt::Hlc>& wanted);
   void handle_tick(Now now);
   Instant next_deadline() const { return idle() ? next_sweep_ : next_tick_; }
 
@@ -59,8 +70,11 @@ class Streams final : private MessageHandler {
     explicit Sending(std::function<bool(const Dot&)> concerns) : stream(std::move(concerns)) {}
     storage::DeltaStream stream;
     bool open = false;
-    bool complete = false;  // at the last look, all that is settled here was acknowledged over there
-    bool mark_due = true;   // something was settled here that no marker has spoken of
+    bool complete = false;          // at the last look, all that is settled here was acknowledged over there
+    bool mark_due = true;           // something was settled here that no marker has spoken of
+    bool session_mark_due = false;  // a session was answered here at a stamp that no marker has spoken of
+    crdt::Hlc asked_for;            // by a session over there; none: nobody waits
+    NodeNumber asked_by{};
     NodeNumber target{};
     size_t rotation = 0;
     Instant asked{INT64_MIN / 2};
@@ -72,6 +86,16 @@ class Streams final : private MessageHandler {
     crdt::Hlc marker_stamp;  // the newest marker heard
     crdt::DotSet marker_clock;
     crdt::Hlc covered_stamp;  // the newest that this region's settled clock covers
+    // Session markers that it does not cover yet: the oldest, so that it is reached however fast newer ones
+    // come, and the newest.
+    struct Heard {
+      crdt::Hlc stamp;
+      crdt::DotSet clock;
+    };
+    std::optional<Heard> oldest, newest;
+    Instant asked{INT64_MIN / 2};
+    crdt::Hlc asked_stamp;
+    size_t rotation = 0;
   };
   using Key = std::pair<PartitionId, RegionId>;
 
@@ -80,24 +104,32 @@ class Streams final : private MessageHandler {
   void on(const Ack& m) override;
   void on(const Marker& m) override;
   void on(const Exchange& m) override;
+  void on(const AskMarker& m) override;
+  void on(const SessionMarker& m) override;
 
   Sending& sending(PartitionId partition, RegionId region);
   Receiving& receiving(PartitionId partition, NodeNumber from);
   bool relay_elsewhere(PartitionId partition);
   template <typename Message>
-  void send(NodeNumber to, const Message& message);
+  void send(NodeNumber to, const Message& message) {
+    Bytes bytes;
+    encode(message, bytes);
+    port_.send(to, bytes);
+  }
   std::optional<NodeNumber> choose_target(PartitionId partition, RegionId region, Sending& sending) const;
   crdt::DotSet of_region(const crdt::DotSet& dots, RegionId region) const;
   bool tick_sending(PartitionId partition, RegionId region);
   void sweep();
   void drop_gone();
   void wake(PartitionId partition, RegionId region);
-  bool idle() const { return awake_.empty() && have_due_.empty() && marking_.empty(); }
+  bool idle() const { return awake_.empty() && have_due_.empty() && marking_.empty() && answered_.empty(); }
   void hurry();
   bool at_rest(PartitionId partition, RegionId region) const;
   void open(PartitionId partition, RegionId region, Sending& sending);
   void pump(PartitionId partition, Sending& sending);
   bool mark(PartitionId partition);
+  void mark_for_sessions();
+  void look_if_covered(const Key& key);
   void ask_for_exchange(PartitionId partition, Sending& sending);
   void update_regions_have(PartitionId partition);
   void ack_soon(const Key& key, Receiving& receiving);
@@ -114,8 +146,11 @@ class Streams final : private MessageHandler {
   std::set<PartitionId> known_;  // of sending_ and receiving_
   std::set<PartitionId>
       have_due_;  // acknowledgements came: what all regions have is worked out in the next tick
-  std::set<PartitionId> unmarked_;  // streams whose marker is due with the next sweep
-  std::set<PartitionId> marking_;   // and those that wait for all to be settled
+  std::set<PartitionId> unmarked_;                 // streams whose marker is due with the next sweep
+  std::set<PartitionId> marking_;                  // and those that wait for all to be settled
+  std::map<PartitionId, Instant> answered_;        // sessions were, and a marker is due then
+  std::map<PartitionId, Instant> session_marked_;  // when one last was, a second ago at most
+  std::set<Key> uncovered_;                        // session markers wait for what they name
   std::map<Key, Sending> sending_;
   std::map<Key, Receiving> receiving_;
 };
