@@ -164,6 +164,9 @@ void add_node(Families& families, const json& status) {
   families.gauge("atoll_log_records_per_sync", "Records that shared a sync, on average since the start.",
                  syncs > 0 ? records / syncs : 0);
   families.counter("atoll_checkpoints_total", "Checkpoints done.", number(status, "checkpoints"));
+  families.counter("atoll_superseded_writes_total",
+                   "Conditional writes that came to light late and were found not to hold.",
+                   number(status, "superseded"));
 }
 
 void add_process(Families& families, const Figures& figures) {
