@@ -144,6 +144,9 @@ class GuideTest(unittest.TestCase):
     def test_dev_cluster(self):
         self.run_page("dev-cluster.md")
 
+    def test_sessions(self):
+        self.run_page("sessions.md")
+
     def test_conflicts(self):
         self.run_page("conflicts.md")
 
