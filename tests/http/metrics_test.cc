@@ -44,8 +44,8 @@ TEST_CASE("meter: answers, are counted by door, operation and time") {
 }
 
 TEST_CASE("metrics: the node's status, is told in base units") {
-  const std::string text =
-      metrics_text({}, R"({"region":"eu","ready":true,"records":30,"syncs":10,"outbox_bytes":5000,"superseded":2,
+  const std::string text = metrics_text(
+      {}, R"({"region":"eu","ready":true,"records":30,"syncs":10,"outbox_bytes":5000,"superseded":2,
       "regions":{"us":{"lag_entries":7,"behind_ms":1500,"connected":false}}})");
   CHECK(line_of(text, R"(atoll_region_lag_entries{from="eu",to="us"})") == "7");
   CHECK(line_of(text, R"(atoll_region_behind_seconds{from="eu",to="us"})") == "1.5");
