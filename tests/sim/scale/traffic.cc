@@ -26,6 +26,9 @@ Cause cause_of_region(region::MessageType type) {
     case Type::progress:
     case Type::progress_lost:
       return Cause::progress;
+    case Type::raise:
+    case Type::raised:
+      return Cause::marker;
     case Type::hello:
     case Type::position:
       return Cause::join;
@@ -54,6 +57,8 @@ Cause cause_of(uint64_t type) {
     case wan::MessageType::ack:
       return Cause::acknowledge;
     case wan::MessageType::marker:
+    case wan::MessageType::ask_marker:
+    case wan::MessageType::session_marker:
       return Cause::marker;
     case wan::MessageType::exchange:
       return Cause::exchange;
