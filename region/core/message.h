@@ -194,8 +194,9 @@ struct Handover {  // nobody serves under this epoch or has anything in work: ta
   PartitionId partition{};
   Epoch epoch;
 };
-struct Refuse {  // this node number is somebody else's now
+struct Refuse {  // this node number belongs to the process with this start and this random part now
   uint32_t start = 0;
+  uint32_t random = 0;  // 0: not said
 };
 
 // Messages of these types belong to wan/core; region/core hands them over unread.

@@ -95,7 +95,7 @@ void fields(Io& io, ForwardReply& m) {
 }
 template <typename Io>
 void fields(Io& io, Refuse& m) {
-  io(m.start);
+  io(m.start, m.random);
 }
 template <typename Io>
 void fields(Io& io, Relay& m) {
@@ -123,6 +123,16 @@ bool deliver(crdt::Reader& reader, size_t elements, MessageHandler& handler) {
   Message message;
   if (!decode_typed(reader, elements, message)) return false;
   handler.on(message);
+  return true;
+}
+
+// At first it said the start alone.
+bool deliver_refuse(crdt::Reader& reader, size_t elements, MessageHandler& handler) {
+  if (elements != 2) return deliver<Refuse>(reader, elements, handler);
+  Refuse first;
+  first.start = static_cast<uint32_t>(reader.uint(UINT32_MAX));
+  if (!reader.ok()) return false;
+  handler.on(first);
   return true;
 }
 
@@ -174,7 +184,7 @@ bool dispatch_one(crdt::Reader& reader, BytesView whole, MessageHandler& handler
     case MessageType::forward_reply:
       return deliver<ForwardReply>(reader, elements, handler);
     case MessageType::refuse:
-      return deliver<Refuse>(reader, elements, handler);
+      return deliver_refuse(reader, elements, handler);
     case MessageType::relay:
       return deliver<Relay>(reader, elements, handler);
     case MessageType::handover:

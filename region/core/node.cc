@@ -138,7 +138,8 @@ bool Node::hear(Now now, const FrameHeader& header) {
   const Peer before = *state_.peers.find(from_);
   const Peers::Heard heard = state_.peers.hear(now, from_, header);
   if (heard == Peers::Heard::outdated) {
-    state_.out.send(from_, Refuse{state_.peers.find(from_)->start});
+    const Peer& accepted = *state_.peers.find(from_);
+    state_.out.send(from_, Refuse{accepted.start, accepted.random});
     return false;
   }
   for (const auto& [node, start] : header.forgot) {

@@ -335,6 +335,8 @@ void Node::on(const ForwardReply& m) { router_.on_forward_reply(from_, m); }
 
 void Node::on(const Refuse& m) {
   if (state_.joining || m.start < state_.start) return;
+  // Of two that run under one number, the address may be that of the one that the others listen to.
+  if (m.start == state_.start && m.random == state_.random) return;
   state_.fatal = "another process has taken over as node " + state_.name_of(state_.self) + " (its start is " +
                  std::to_string(m.start) + ", this one's is " + std::to_string(state_.start) +
                  "): this one was started from an older copy of the data directory, or the other one was";

@@ -64,7 +64,8 @@ std::optional<uint32_t> update_of(const Operation& operation, const Facts& facts
         for (auto at = first; at != indices.end(); ++at) {
           const Update& update = facts.updates()[*at];
           if (!matches(operation, update)) continue;
-          if (by_answerer && topology.nodes[update.machine].number != operation.by) continue;
+          if (by_answerer && topology.nodes[update.machine % topology.nodes.size()].number != operation.by)
+            continue;
           if (held && facts.holders(update) < w) continue;
           if (fitting && !fits(operation, update, facts)) continue;
           return *at;

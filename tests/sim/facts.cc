@@ -320,12 +320,16 @@ bool Facts::ahead(uint32_t machine, PartitionId partition) const {
 }
 
 uint32_t Facts::holders(const Update& update) const {
+  const auto holds = [&](uint32_t machine) {
+    return std::find(update.held.begin(), update.held.end(), machine) != update.held.end() ||
+           synced(machine, update.partition).contains(update.dot);
+  };
   uint32_t count = 0;
-  for (uint32_t machine = 0; machine < machines_.size(); ++machine) {
+  const auto nodes = static_cast<uint32_t>(topology_.nodes.size());
+  for (uint32_t machine = 0; machine < nodes; ++machine) {  // with its clone it is one
     if (region_of_[machine] != update.region) continue;
-    if (std::find(update.held.begin(), update.held.end(), machine) != update.held.end() ||
-        synced(machine, update.partition).contains(update.dot))
-      ++count;
+    const uint32_t clone = machine + nodes;
+    count += holds(machine) || (clone < machines_.size() && holds(clone)) ? 1 : 0;
   }
   return count;
 }

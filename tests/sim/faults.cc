@@ -49,7 +49,7 @@ void Faults::due(size_t index) {
 }
 
 bool Faults::commit(const PlannedFault& fault) {
-  if (somebody_returns()) return false;
+  if (somebody_returns() || clone_) return false;
   switch (fault.kind) {
     case FaultKind::kill:
     case FaultKind::power_loss:
@@ -84,6 +84,8 @@ bool Faults::commit(const PlannedFault& fault) {
       return return_region(fault);
     case FaultKind::lost_disks:
       return lose_disks(fault);
+    case FaultKind::cloned_disk:
+      return clone_disk(fault);
     case FaultKind::count_:
       break;
   }
@@ -424,6 +426,11 @@ bool Faults::lose_region(const PlannedFault& fault) {
   return true;
 }
 
+// Not all but one are lost.
+bool Faults::another_region() const {
+  return std::count(lost_.begin(), lost_.end(), true) + 2 <= static_cast<int64_t>(lost_.size());
+}
+
 // Whatever a machine of the region has, every machine of the other regions has, too.
 bool Faults::nothing_of_its_own(uint32_t region) const {
   for (uint32_t p = 0; p < world_.options().partitions; ++p) {
@@ -445,8 +452,7 @@ bool Faults::nothing_of_its_own(uint32_t region) const {
 // and its machines come back when all others can be asked, and are left in peace until then.
 bool Faults::return_region(const PlannedFault& fault) {
   const uint32_t region = fault.a;
-  const bool others = std::count(lost_.begin(), lost_.end(), true) + 2 <= static_cast<int64_t>(lost_.size());
-  if (lost_[region] || !others || !all_within_reach() || !nothing_of_its_own(region)) return false;
+  if (lost_[region] || !another_region() || !all_within_reach() || !nothing_of_its_own(region)) return false;
   std::vector<uint32_t> machines;
   for (uint32_t j = 0; j < world_.options().nodes; ++j) machines.push_back(world_.machine(region, j));
   lose_until_all_is_well(fault, machines);
@@ -459,6 +465,7 @@ bool Faults::lose_disks(const PlannedFault& fault) {
   const WorldOptions& options = world_.options();
   const uint32_t region = fault.a, n = std::min(options.n, options.nodes), w = std::min(options.w, n);
   if (w == n || lost_[region] || !all_within_reach()) return false;
+  if (options.regions > 1 && !another_region()) return false;  // they are asked, too
   Prng dice(fault.amount);
   const PartitionId partition{static_cast<uint16_t>(dice.below(options.partitions))};
   const auto& replicas = world_.ring(region).replicas(partition);
@@ -540,6 +547,7 @@ bool Faults::somebody_returns() {
 
 void Faults::heal() {
   healing_ = true;
+  if (clone_) end_clone();
   world_.network().rates = {};
   while (!undo_.empty()) {
     const auto call = std::move(undo_.begin()->second);

@@ -40,6 +40,8 @@ class Faults {
   const std::vector<Loss>& losses() const { return losses_; }
   // A process was started on a disk that is not its latest.
   bool memory_was_lost() const { return memory_lost_; }
+  // Of two processes of one node, one did not stop, or the wrong one did.
+  const std::optional<std::string>& two_act() const { return two_act_; }
   std::function<void(const PlannedFault&)> on_fault;
 
  private:
@@ -54,11 +56,16 @@ class Faults {
   bool kill_region(const PlannedFault& fault);
   bool lose_region(const PlannedFault& fault);
   bool return_region(const PlannedFault& fault);
+  bool another_region() const;
   bool nothing_of_its_own(uint32_t region) const;
   bool lose_disks(const PlannedFault& fault);
   bool others_have_it(uint32_t region, const std::vector<uint32_t>& gone) const;
   void lose_until_all_is_well(const PlannedFault& fault, const std::vector<uint32_t>& machines);
   bool all_within_reach();
+  bool clone_disk(const PlannedFault& fault);
+  void watch_clone(uint64_t hears, Instant resumes);
+  void end_clone();
+  std::optional<std::string> wrong_with_clone();
   void begin_again(uint32_t region);
   bool somebody_returns();
   void fail_disk(uint32_t machine, Prng& dice);
@@ -80,6 +87,16 @@ class Faults {
   std::vector<bool> lost_;
   // A region of which machines are away without their disks, or regain them.
   std::optional<uint32_t> returning_;
+  // A machine beside which a clone of it runs. `taken_over`: the original was paused, and stops when it goes
+  // on.
+  struct Clone {
+    uint32_t machine = 0;
+    bool takes_over = false, resumed = false;
+    bool voted = false;  // the clone
+    Instant until;
+  };
+  std::optional<Clone> clone_;
+  std::optional<std::string> two_act_;
   std::vector<uint32_t> disturbances_;
   std::vector<Instant> calm_since_;
   std::vector<Calm> calm_;

@@ -296,6 +296,7 @@ Duration draw_length(FaultKind kind, Prng& dice) {
     case FaultKind::kill_region:
     case FaultKind::return_region:
     case FaultKind::lost_disks:
+    case FaultKind::cloned_disk:
       return Duration::millis(long_one ? between(dice, 5'000, 40'000) : between(dice, 10, 4'000));
     case FaultKind::pause:
       return Duration::millis(long_one ? between(dice, 5'000, 120'000) : between(dice, 50, 5'000));
@@ -349,6 +350,7 @@ void draw_faults(const Scenario& scenario, Plan& plan, Prng& dice) {
     fault.a = static_cast<uint32_t>(dice.below(places));
     fault.b = static_cast<uint32_t>(dice.below(places));
     fault.amount = dice.next();
+    plan.world.clones = plan.world.clones || fault.kind == FaultKind::cloned_disk;
     plan.faults.push_back(fault);
   }
 }
@@ -357,10 +359,11 @@ void draw_faults(const Scenario& scenario, Plan& plan, Prng& dice) {
 
 std::string name_of(FaultKind kind) {
   static constexpr const char* kNames[kFaultKinds] = {
-      "kill",        "power loss",     "drain",          "pause",       "cut pair",      "cut one way",
-      "isolate",     "cut regions",    "isolate region", "loss",        "clog",          "wall clock",
-      "drift",       "slow disk",      "full disk",      "failed sync", "older disk",    "lost disk",
-      "flipped row", "flipped record", "kill region",    "lose region", "return region", "lost disks"};
+      "kill",        "power loss",  "drain",         "pause",          "cut pair",
+      "cut one way", "isolate",     "cut regions",   "isolate region", "loss",
+      "clog",        "wall clock",  "drift",         "slow disk",      "full disk",
+      "failed sync", "older disk",  "lost disk",     "flipped row",    "flipped record",
+      "kill region", "lose region", "return region", "lost disks",     "cloned disk"};
   return kNames[static_cast<size_t>(kind)];
 }
 

@@ -52,6 +52,7 @@ enum class FaultKind : uint8_t {
   lose_region,    // all its machines and disks, for good
   return_region,  // all its machines and disks, and they begin again with nothing
   lost_disks,     // W disks of a partition at once, and their machines begin again with nothing
+  cloned_disk,    // a second process, on a copy of a running one's disk
   count_
 };
 inline constexpr size_t kFaultKinds = static_cast<size_t>(FaultKind::count_);

@@ -30,6 +30,10 @@ std::string_view Probes::name(Probe probe) {
       return "memory regained";
     case Probe::too_few_kept_theirs:
       return "too few disks kept their memory";
+    case Probe::newcomer_stopped:
+      return "clone stopped beside its original";
+    case Probe::passed_over_stopped:
+      return "original stopped after its clone took over";
     case Probe::partition_reset:
       return "partition began again after damage";
     case Probe::checkpoint:

@@ -21,6 +21,8 @@ enum class Probe : uint8_t {
   memory_lost,
   memory_regained,
   too_few_kept_theirs,  // it was regained from all that were left
+  newcomer_stopped,     // a clone, beside its original
+  passed_over_stopped,  // an original whose clone had taken over
   partition_reset,
   checkpoint,
   outbox_cut,

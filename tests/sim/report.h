@@ -15,6 +15,7 @@ class Report {
   uint64_t runs() const { return runs_; }
   uint64_t violations() const { return violations_; }
   Duration simulated() const { return simulated_; }
+  uint64_t count(Probe probe) const { return probes_.count(probe); }
   // What no run reached, and what no checker had anything to judge of: a long set that misses one proves less
   // than it seems to.
   std::vector<std::string> missed() const;

@@ -26,7 +26,7 @@ class Runner {
     if (!options.keep_lines) return;
     world_.on_line = [this](Instant at, uint32_t machine, LogLevel, std::string_view text) {
       if (text.substr(0, 8) == "peer is ") return;
-      result_.lines.push_back({at, world_.topology().nodes[machine].name + ": " + std::string(text)});
+      result_.lines.push_back({at, world_.name(machine) + ": " + std::string(text)});
     };
     faults_.on_fault = [this](const PlannedFault& fault) {
       result_.lines.push_back({world_.now(), "fault #" + std::to_string(fault.id) + ": " + describe(fault)});
@@ -194,6 +194,7 @@ class Runner {
       if (!result_.violation && world_.fatal(i) && !faults_.lost(world_.region_of(i)))
         result_.violation =
             Violation{"stopped", world_.topology().nodes[i].name + ": " + *world_.fatal(i), {}};
+    if (!result_.violation && faults_.two_act()) result_.violation = Violation{"G12", *faults_.two_act(), {}};
     if (!result_.violation && !finished)
       result_.violation =
           Violation{"finished", "a client does not come to an end after everything has healed", {}};
@@ -218,9 +219,9 @@ class Runner {
       if (std::find(violation.keys.begin(), violation.keys.end(), u.key) == violation.keys.end()) continue;
       static constexpr const char* kKinds[] = {"set", "del", "add", "sadd", "srem"};
       std::string line =
-          world_.topology().nodes[u.machine].name + " " + kKinds[static_cast<size_t>(u.kind)] + " " + u.key +
-          " '" + u.value.substr(0, 20) + "' dot " + to_string(u.dot) + " stamp " +
-          std::to_string(u.stamp.value) + " operation #" +
+          world_.name(u.machine) + " " + kKinds[static_cast<size_t>(u.kind)] + " " + u.key + " '" +
+          u.value.substr(0, 20) + "' dot " + to_string(u.dot) + " stamp " + std::to_string(u.stamp.value) +
+          " operation #" +
           std::to_string(u.op < 0 ? -1 : static_cast<int>(result_.history[static_cast<size_t>(u.op)].id)) +
           " saw";
       for (const uint32_t other : world_.facts().of_key(u.key))

@@ -32,6 +32,39 @@ TEST_CASE("simulator: seeds that nobody has run, no guarantee is broken", "[sim]
   for (uint64_t seed = first; seed < first + 3; ++seed) run_clean(seed, false);
 }
 
+namespace {
+// Which faults strike, and how often.
+Report run_faults(std::vector<std::string> faults, uint64_t seeds) {
+  Scenario scenario;
+  scenario.regions = {1, 2};
+  scenario.nodes = {3, 5};
+  scenario.seconds = {30, 60};
+  scenario.operations_per_second = {10, 20};
+  scenario.fault_every_ms = {1'000, 6'000};
+  scenario.faults = std::move(faults);
+  Report report;
+  for (uint64_t seed = 1; seed <= seeds; ++seed) {
+    const RunResult result = run(make_plan(scenario, seed));
+    INFO("seed " << seed);
+    if (result.violation) FAIL(result.violation->property << ": " << result.violation->what);
+    report.add(result);
+  }
+  return report;
+}
+}  // namespace
+
+// HAZARDS 9. The address may be that of either, and who is told to stop has to be the one who is meant.
+TEST_CASE("simulator: a disk is cloned and used twice, the right process stops and no dot comes twice",
+          "[sim]") {
+  const Report report = run_faults({"cloned disk", "kill"}, 12);
+  CHECK(report.count(Probe::newcomer_stopped) > 0);
+  CHECK(report.count(Probe::passed_over_stopped) > 0);
+}
+
+TEST_CASE("simulator: W disks of a region are lost at once, all votes come back", "[sim]") {
+  CHECK(run_faults({"lost disks", "kill"}, 12).count(Probe::too_few_kept_theirs) > 0);
+}
+
 // What an exchange brings is more than both memtables hold, again and again.
 TEST_CASE("simulator: memtables smaller than an update, no node stops", "[sim]") {
   Scenario scenario;

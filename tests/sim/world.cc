@@ -88,9 +88,11 @@ topology::Topology make_topology(const WorldOptions& options) {
 }
 
 namespace {
-std::vector<uint32_t> regions_of(const topology::Topology& topology) {
+// Of all machines, and of their clones behind them.
+std::vector<uint32_t> regions_of(const topology::Topology& topology, bool clones) {
   std::vector<uint32_t> out;
-  for (const auto& node : topology.nodes) out.push_back(raw(node.region));
+  for (int times = clones ? 2 : 1; times > 0; --times)
+    for (const auto& node : topology.nodes) out.push_back(raw(node.region));
   return out;
 }
 
@@ -109,15 +111,15 @@ NetworkOptions with_distances(const WorldOptions& options) {
 World::World(const WorldOptions& options)
     : options_(options),
       topology_(make_topology(options)),
-      region_of_(regions_of(topology_)),
+      region_of_(regions_of(topology_, options.clones)),
       prng_(options.seed),
       facts_(topology_, options.keep_facts ? region_of_ : std::vector<uint32_t>(), probes_),
       network_(with_distances(options), region_of_, queue_, options.seed ^ 0x6e657477,
                [this](uint32_t from, uint32_t to, bool up) { link_news(from, to, up); }),
-      machines_(topology_.nodes.size()) {
+      machines_(region_of_.size()) {
   for (const auto& region : topology_.regions) rings_.emplace_back(topology_, region.id);
-  for (uint32_t i = 0; i < machines(); ++i) {
-    machine_of_[raw(node(i))] = i;
+  for (uint32_t i = 0; i < slots(); ++i) {
+    if (i < machines()) machine_of_[raw(node(i))] = i;
     Machine& machine = machines_[i];
     machine.disk = std::make_unique<storage::VirtualDisk>();
     machine.facts = std::make_unique<DiskFacts>();
@@ -133,7 +135,7 @@ void World::start(uint32_t i) {
   Machine& machine = machines_[i];
   ensure(!machine.process, "one process a machine");
   machine.fatal.reset();
-  machine.paused = false;
+  machine.paused = machine.mute = false;
   ++machine.generation;
   machine.process = std::make_unique<Process>(*this, i, prng_.next());
   const Status started = machine.process->engine.start(now_for(i));
@@ -182,7 +184,7 @@ void World::end(uint32_t i, bool power, bool noticed) {
 void World::pause(uint32_t i) {
   if (!running(i) || paused(i)) return;
   machines_[i].paused = true;
-  for (uint32_t other = 0; other < machines(); ++other) {
+  for (uint32_t other = 0; other < slots(); ++other) {
     if (other == i) continue;
     network_.block(now_, other, i);
     network_.block(now_, i, other);
@@ -193,7 +195,7 @@ void World::resume(uint32_t i) {
   if (!paused(i)) return;
   Machine& machine = machines_[i];
   machine.paused = false;
-  for (uint32_t other = 0; other < machines(); ++other) {
+  for (uint32_t other = 0; other < slots(); ++other) {
     if (other == i) continue;
     network_.unblock(now_, other, i);
     network_.unblock(now_, i, other);
@@ -243,6 +245,33 @@ void World::restore(uint32_t i, const Image& image) {
   if (options_.keep_facts) facts_.forget(i);
 }
 
+// -- clones
+
+void World::start_clone(uint32_t i, uint64_t hears) {
+  const uint32_t clone = clone_of(i);
+  ensure(running(i) && !running(clone), "a clone is made of what runs, and one at a time");
+  restore(clone, image(i));
+  machines_[clone].disk->capacity_bytes = UINT64_MAX;
+  machines_[clone].sync_time = options_.sync_time;
+  machines_[i].hears = hears;
+  start(clone);
+}
+
+void World::adopt_clone(uint32_t i) {
+  const Image image = this->image(clone_of(i));
+  wipe(clone_of(i));
+  *machines_[i].disk = image.disk;
+  *machines_[i].facts = image.facts;
+  if (options_.keep_facts) facts_.forget(i);
+}
+
+// Whose the node's address is, as seen from a machine.
+uint32_t World::receiver(uint32_t from, uint32_t i) const {
+  if (!options_.clones || !running(clone_of(i))) return i;
+  if (!running(i)) return clone_of(i);
+  return (machines_[i].hears >> (from % machines() % 64) & 1) != 0 ? clone_of(i) : i;
+}
+
 // -- network
 
 void World::cut(uint32_t a, uint32_t b, bool both_ways) {
@@ -255,7 +284,7 @@ void World::join(uint32_t a, uint32_t b, bool both_ways) {
 }
 
 void World::link_news(uint32_t from, uint32_t to, bool up) {
-  if (!serves(from)) return;
+  if (!serves(from) || node(from) == node(to)) return;
   note(uint64_t{from} << 32 | to << 1 | (up ? 1 : 0));
   machines_[from].process->engine.handle_link(now_for(from), node(to), up);
   flush(from);
@@ -383,7 +412,7 @@ void World::flush(uint32_t i) {
   Process& process = *machine.process;
   node::Output out = call(i, [](node::Engine& engine) { return engine.take_output(); });
   for (auto& frame : out.frames)
-    network_.send(now_, i, machine_of_.at(raw(frame.to)), std::move(frame.bytes));
+    network_.send(now_, i, receiver(i, machine_of_.at(raw(frame.to))), std::move(frame.bytes));
   if (out.next_deadline != Instant::never()) {
     const Instant truth = std::max(now_ + Duration::nanos(1), machine.clock.truth_of(out.next_deadline));
     if (process.tick_at == Instant::never() || truth < process.tick_at) schedule_tick(i, process, truth);
@@ -395,6 +424,7 @@ void World::flush(uint32_t i) {
       asked_ = std::move(reply.response);
       continue;
     }
+    if (machine.mute) continue;
     note(reply.response.correlation << 8 | static_cast<uint64_t>(reply.response.outcome));
     queue_.push(
         now_ + options_.network.local_delay, EventKind::call, 0, 0,
@@ -431,6 +461,7 @@ bool World::run_until(const std::function<bool()>& condition, Duration limit, Du
 
 void World::request(uint32_t i, region::Request&& request, OnResponse&& done) {
   const uint64_t correlation = ++next_correlation_;
+  if (options_.clones && running(clone_of(i)) && (correlation % 2 == 0 || !running(i))) i = clone_of(i);
   if (!running(i)) {
     at(now_ + options_.network.local_delay, [done = std::move(done)] { done(nullptr); });
     return;

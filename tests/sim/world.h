@@ -45,6 +45,7 @@ struct WorldOptions {
   Duration sync_time = Duration::micros(150);
   bool keep_facts = true;  // false: nothing is noted for checkers, and facts() knows nothing
   bool measure = false;    // what the engines' calls cost; see effort()
+  bool clones = false;     // each machine may get a clone, see start_clone()
 };
 
 // What one machine's engine was called for, and the processor time that it took.
@@ -61,11 +62,14 @@ class World {
   ~World();
 
   // -- machines
-  uint32_t machines() const { return static_cast<uint32_t>(machines_.size()); }
-  NodeNumber node(uint32_t machine) const { return topology_.nodes[machine].number; }
+  uint32_t machines() const { return static_cast<uint32_t>(topology_.nodes.size()); }
+  NodeNumber node(uint32_t machine) const { return topology_.nodes[machine % machines()].number; }
+  std::string name(uint32_t machine) const {
+    return topology_.nodes[machine % machines()].name + (machine < machines() ? "" : "'");
+  }
   uint32_t machine(NodeNumber node) const { return machine_of_.at(raw(node)); }
   uint32_t machine(uint32_t region, uint32_t index) const { return region * options_.nodes + index; }
-  uint32_t region_of(uint32_t machine) const { return machine / options_.nodes; }
+  uint32_t region_of(uint32_t machine) const { return machine % machines() / options_.nodes; }
   const topology::Topology& topology() const { return topology_; }
   const WorldOptions& options() const { return options_; }
 
@@ -94,6 +98,18 @@ class World {
   void restore(uint32_t machine, const Image& image);
   storage::VirtualDisk& disk(uint32_t machine) { return *machines_[machine].disk; }
   void set_sync_time(uint32_t machine, Duration time) { machines_[machine].sync_time = time; }
+
+  // -- clones: a second process of a node, on a copy of its disk. Its machine has a number behind all others.
+  uint32_t clone_of(uint32_t machine) const { return machine + machines(); }
+  // Of a machine whose process runs or is paused. The power fails for the copy alone. What a machine whose
+  // bit is set in `hears` sends to the node reaches the clone, and everything does where the original is
+  // gone.
+  void start_clone(uint32_t machine, uint64_t hears);
+  void set_hears(uint32_t machine, uint64_t hears) { machines_[machine].hears = hears; }
+  // What this process answers reaches no client any more.
+  void mute(uint32_t machine) { machines_[machine].mute = true; }
+  // The clone's disk, whose process is gone, is the machine's from now on.
+  void adopt_clone(uint32_t machine);
 
   // -- clocks and network
   MachineClock& clock(uint32_t machine) { return machines_[machine].clock; }
@@ -145,7 +161,8 @@ class World {
     std::unique_ptr<DiskFacts> facts;
     MachineClock clock;
     std::unique_ptr<Process> process;
-    bool paused = false;
+    bool paused = false, mute = false;
+    uint64_t hears = 0;  // by sender: its frames reach the clone
     Duration sync_time;
     std::optional<std::string> fatal;
     std::deque<Delivery> inbox;    // while paused
@@ -159,6 +176,8 @@ class World {
     OnResponse done;
   };
 
+  uint32_t slots() const { return static_cast<uint32_t>(machines_.size()); }
+  uint32_t receiver(uint32_t from, uint32_t machine) const;
   void step();
   void handle(const Event& event);
   template <typename Call>
