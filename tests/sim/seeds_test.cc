@@ -12,6 +12,8 @@ using namespace atolldb;
 using namespace atolldb::sim;
 
 namespace {
+constexpr uint64_t kNewSeeds = 20;
+
 void run_clean(uint64_t seed, bool twice) {
   const Plan plan = make_plan({}, seed);
   const RunResult result = run(plan);
@@ -28,8 +30,8 @@ TEST_CASE("simulator: fixed seeds, no guarantee is broken and a second run is th
 TEST_CASE("simulator: seeds that nobody has run, no guarantee is broken", "[sim]") {
   const auto first = static_cast<uint64_t>(std::chrono::system_clock::now().time_since_epoch().count()) /
                      1'000'000 % 1'000'000'000;
-  std::cout << "new seeds " << first << ".." << first + 2 << "\n";
-  for (uint64_t seed = first; seed < first + 3; ++seed) run_clean(seed, false);
+  std::cout << "new seeds " << first << ".." << first + kNewSeeds - 1 << "\n";
+  for (uint64_t seed = first; seed < first + kNewSeeds; ++seed) run_clean(seed, false);
 }
 
 namespace {
