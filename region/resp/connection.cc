@@ -25,7 +25,8 @@ size_t Connection::input_wanted() const {
 
 bool Connection::blocked() const {
   const size_t output_max = pressed_ ? limits_.output_bytes_pressed : limits_.output_bytes_max;
-  return barrier_ != nullptr || slots_.size() >= pipeline_max() || output_bytes() + unwritten_ >= output_max;
+  return barrier_ != nullptr || (awaits_all_ && !slots_.empty()) || slots_.size() >= pipeline_max() ||
+         output_bytes() + unwritten_ >= output_max;
 }
 
 size_t Connection::pipeline_max() const {
@@ -74,11 +75,24 @@ size_t Connection::begin_commands(BytesView bytes, std::vector<Asked>& asked) {
       session_.closing = true;
       return bytes.size();
     }
-    if (!parser_.words().empty()) begin_command(asked);
+    if (!parser_.words().empty()) {
+      awaits_all_ = !slots_.empty() && looks_at_all_keys(parser_.words());
+      if (awaits_all_) {  // read again when its turn has come
+        parser_.next();
+        break;
+      }
+      begin_command(asked);
+    }
     begun += parser_.size();
     parser_.next();
   }
   return closing() ? bytes.size() : begun;
+}
+
+// A command about all keys sees what the commands before it did, whichever keys those were about.
+bool Connection::looks_at_all_keys(const std::vector<BytesView>& words) const {
+  const Command* command = find_command(words.front());
+  return command != nullptr && command->script != nullptr && command->first_key == 0;
 }
 
 // Replies go straight to the output where nothing is before them.

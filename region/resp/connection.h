@@ -86,6 +86,7 @@ class Connection {
   // Begins the commands that lie in `bytes`; how many bytes they were.
   size_t begin_commands(BytesView bytes, std::vector<Asked>& asked);
   void begin_command(std::vector<Asked>& asked);
+  bool looks_at_all_keys(const std::vector<BytesView>& words) const;
   void begin_script(const Command& command, std::vector<Asked>& asked);
   void take_asked(uint32_t slot, Conversation& conversation, std::vector<Asked>& asked);
   void prepare(region::Request& request) const;
@@ -111,6 +112,7 @@ class Connection {
   size_t answered_ = 0;     // up to pipeline_max
   size_t reply_bytes_ = 1;  // of the largest of the latest replies
   bool pressed_ = false;
+  bool awaits_all_ = false;  // the next command begins when those in work are answered
   uint64_t commands_ = 0;
 };
 

@@ -192,6 +192,29 @@ TEST_CASE("RESP connection: the values of one command are too large together, it
   CHECK(output.find("64 MiB") != Bytes::npos);
 }
 
+TEST_CASE("RESP connection: a command about all keys begins when those before it are answered", "[resp]") {
+  Fixture f;
+  f.node.partitions = 1;
+  f.send({"SETNX", "a", "1"});
+  f.send({"SET", "b", "2"});
+  f.send({"DBSIZE"});
+  f.send({"GET", "a"});
+  const auto a = f.next(), b = f.next();
+  CHECK(f.asked.empty());
+  f.answer(b, Response());
+  CHECK(f.asked.empty());
+  f.answer(a, Response());
+  const auto keys = f.next();
+  CHECK(keys.request.op == Op::keys);
+  CHECK(f.asked.empty());
+  Response two;
+  two.values = {"a", "string", "b", "string"};
+  f.answer(keys, std::move(two));
+  CHECK(f.next().request.key == "a");
+  const Bytes output = f.output();
+  CHECK(output.substr(output.size() - 4) == ":2\r\n");
+}
+
 TEST_CASE("RESP connection: a client that does not read, nothing more is begun", "[resp]") {
   Fixture f;
   f.limits.output_bytes_max = 100;
