@@ -139,13 +139,14 @@ TEST_CASE("daemon shell: --log-json, every line is an object with its fields", "
   std::istringstream lines(process->output());
   std::vector<nlohmann::json> parsed;
   for (std::string line; std::getline(lines, line);) parsed.push_back(nlohmann::json::parse(line));
-  REQUIRE(parsed.size() == 4);
+  REQUIRE(parsed.size() == 5);
   CHECK(parsed[0]["event"] == "starting");
   CHECK(parsed[0]["node"] == "a-1");
   CHECK(parsed[0]["level"] == "info");
-  CHECK(parsed[1]["event"] == "ready");
-  CHECK(parsed[1]["client"] == rig.node(1).client.endpoint());
-  CHECK(parsed[3]["event"] == "stopped");
+  CHECK(parsed[1]["event"].get<std::string>().starts_with("no token secret"));
+  CHECK(parsed[2]["event"] == "ready");
+  CHECK(parsed[2]["client"] == rig.node(1).client.endpoint());
+  CHECK(parsed[4]["event"] == "stopped");
 }
 
 TEST_CASE("daemon shell: idle, it does not spin", "[region]") {
