@@ -155,7 +155,7 @@ bool Coordinator::mark(crdt::Hlc at_least) {
 // it gone.
 void Coordinator::begin_marking() {
   if (!partition_.raise(std::max(partition_.stamp, mark_wanted_))) return;  // again with the next tick
-  marking_.emplace();
+  marking_ = Marking{};
   marking_->stamp = partition_.stamp;
   marking_->unsettled.reserve(partition_.unsettled().size());
   for (const auto& [dot, entered] : partition_.unsettled()) marking_->unsettled.push_back(dot);

@@ -47,9 +47,20 @@ class Terminal:
         return before
 
     def end(self):
-        self.expect("> ")  # keys that come before it are the terminal's, not the shell's
-        self.type("\x04")
-        _, status = os.waitpid(self.pid, 0)
+        """Ctrl-D, again where it came while the terminal still belonged to the line before."""
+        self.expect("> ")
+        end, done, status = time.monotonic() + SECONDS_MAX, 0, 0
+        while not done:
+            if time.monotonic() > end:
+                raise AssertionError("Ctrl-D does not end the shell, which shows {!r}".format(self.shown))
+            try:
+                self.type("\x04")
+                ready, _, _ = select.select([self.fd], [], [], 0.2)
+                if ready:
+                    self.shown += os.read(self.fd, 4096).decode(errors="replace")
+            except OSError:  # it has gone
+                pass
+            done, status = os.waitpid(self.pid, os.WNOHANG)
         os.close(self.fd)
         return os.waitstatus_to_exitcode(status)
 
