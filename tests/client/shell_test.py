@@ -47,7 +47,7 @@ class Terminal:
         return before
 
     def end(self):
-        """Ctrl-D, again where it came while the terminal still belonged to the line before."""
+        """Ctrl-D, and again where it came while the terminal still belonged to the line before."""
         self.expect("> ")
         end, done, status = time.monotonic() + SECONDS_MAX, 0, 0
         while not done:
@@ -65,7 +65,7 @@ class Terminal:
         return os.waitstatus_to_exitcode(status)
 
 
-class Shell(unittest.TestCase):
+class WithToyCluster(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.dir = tempfile.mkdtemp()
@@ -84,6 +84,8 @@ class Shell(unittest.TestCase):
         self.toy.stdin.flush()
         self.assertEqual(self.toy.stdout.readline(), "ok\n")
 
+
+class Shell(WithToyCluster):
     def pipe(self, *lines):
         done = subprocess.run([ATOLL, "shell"], input="\n".join(lines) + "\n", capture_output=True, text=True,
                               timeout=SECONDS_MAX, cwd=self.dir)
@@ -156,6 +158,8 @@ class Shell(unittest.TestCase):
         self.assertIn("broken: found no token", err)
         self.assertEqual(atoll("get", "f", "--when-behind", "never")[0], 2)
 
+
+class ShellAtTerminal(WithToyCluster):
     def test_at_a_terminal(self):
         terminal = Terminal(self.dir)
         terminal.expect('cluster toy. "help" lists')
@@ -164,6 +168,7 @@ class Shell(unittest.TestCase):
         terminal.expect("atoll us> ")
         terminal.type("set terminal 'typed here'\n")
         terminal.expect("OK\n")
+        terminal.expect("atoll us> ")
         terminal.type("ge\tter\t\n")
         terminal.expect("typed here\n")
         terminal.expect("atoll us> ")
@@ -171,6 +176,7 @@ class Shell(unittest.TestCase):
         terminal.expect("atoll us> ")
         terminal.type("\x1b[A\n")  # up: the last line again
         terminal.expect("typed here\n")
+        terminal.expect("atoll us> ")
         terminal.type("s\t\t")
         self.assertIn("siblings  sadd  srem", terminal.expect("smembers"))
         terminal.type("\x15incr t 7\n")
@@ -180,8 +186,10 @@ class Shell(unittest.TestCase):
 
     def test_history_is_there_again(self):
         first = Terminal(self.dir)
-        first.expect("> ")
-        first.type("use eu\nset again 'and again'\nget again\n")
+        for line in ("use eu", "set again 'and again'", "get again"):
+            first.expect("> ")
+            first.type(line + "\n")
+        first.expect("get again\n")
         first.expect("and again\n")
         self.assertEqual(first.end(), 0)
         second = Terminal(self.dir)
