@@ -15,6 +15,7 @@ void siblings(Call& call) {
     std::vector<BytesView> values, types;
     std::optional<BytesView> added;
     for (const Bytes& one : response.values) {
+      if (one.empty()) continue;  // of no kind that this version knows
       const BytesView rest = BytesView(one).substr(1);
       if (one.front() == region::kSibling) values.push_back(rest);
       if (one.front() == region::kTypeBehind) types.push_back(rest);
