@@ -4,6 +4,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "crdt/base/base64.h"
 #include "region/http/encoding.h"
 #include "region/http/exchange.h"
 

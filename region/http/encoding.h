@@ -12,10 +12,6 @@ namespace atolldb::http {
 // RFC 3986, 2.1. Nothing: a percent sign without two hexadecimal digits behind it.
 std::optional<Bytes> percent_decoded(BytesView text);
 
-// RFC 4648, 4, with padding. Nothing: not in that form, or bits are set that mean nothing.
-std::string base64(BytesView bytes);
-std::optional<Bytes> base64_decoded(BytesView text);
-
 // A string where the bytes are UTF-8, else {"base64": ...}.
 nlohmann::json json_of(BytesView bytes);
 // The bytes that json_of() made, or a person wrote. Nothing: another form.

@@ -3,6 +3,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "crdt/base/base64.h"
 #include "region/http/encoding.h"
 #include "region/http/exchange.h"
 

@@ -2,6 +2,7 @@
 #include <deque>
 #include <nlohmann/json.hpp>
 
+#include "crdt/base/base64.h"
 #include "region/http/call.h"
 #include "region/http/encoding.h"
 

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
+#include "crdt/base/base64.h"
 #include "region/http/target.h"
 
 namespace atolldb::http {

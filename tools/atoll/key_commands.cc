@@ -14,6 +14,8 @@
 #include <string>
 #include <vector>
 
+#include "crdt/base/base64.h"
+#include "crdt/base/utf8.h"
 #include "tools/atoll/command.h"
 #include "tools/atoll/command_session.h"
 #include "tools/atoll/connect.h"
@@ -130,7 +132,7 @@ int run_set(Caller& client, const Globals& globals, const KeyArgs& args) {
   if (!value) return report("set", value.error());
   if (args.context.empty())
     return tell("set", globals, args.key, client.set(args.key, *value), Json::object(), "OK");
-  const std::optional<Bytes> context = from_base64(args.context);
+  const std::optional<Bytes> context = base64_decoded(args.context);
   if (!context)
     return report("set", {Errc::invalid, "--context is no base64; \"atoll siblings\" prints the one to use"});
   return tell("set", globals, args.key, client.set(args.key, *value, *context), Json::object(), "OK");
