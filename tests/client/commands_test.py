@@ -6,34 +6,15 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import unittest
 
-ATOLL, TOY = (os.path.abspath(path) for path in sys.argv[1:3])
-del sys.argv[1:3]
+from toy import ATOLL, WithToyCluster
+
 os.environ.pop("ATOLL_TOPOLOGY", None)
 
 
-class Commands(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.dir = tempfile.mkdtemp()
-        cls.toy = subprocess.Popen([TOY, cls.dir], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert cls.toy.stdout.readline() == "ok\n"
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.toy.stdin.close()
-        cls.toy.wait(timeout=30)
-        cls.toy.stdout.close()
-        shutil.rmtree(cls.dir)
-
-    def tell(self, line):
-        self.toy.stdin.write(line + "\n")
-        self.toy.stdin.flush()
-        self.assertEqual(self.toy.stdout.readline(), "ok\n")
-
+class Commands(WithToyCluster):
     def run_atoll(self, *args, stdin=b""):
         done = subprocess.run([ATOLL, *args], input=stdin, capture_output=True, timeout=60, cwd=self.dir)
         return done.returncode, done.stdout, done.stderr.decode()

@@ -31,8 +31,8 @@ class Installed(unittest.TestCase):
         (headers,) = glob.glob(cls.dir + "/**/include/atoll", recursive=True)
         cls.headers = headers
         cls.prefix = os.path.dirname(os.path.dirname(headers))
-        (library,) = glob.glob(cls.dir + "/**/libatoll.so", recursive=True)
-        cls.library = library
+        (shared,) = glob.glob(cls.dir + "/**/libatoll.so", recursive=True)
+        cls.shared = shared
 
     @classmethod
     def tearDownClass(cls):
@@ -62,7 +62,7 @@ class Installed(unittest.TestCase):
 
     def test_example_with_the_shared_library(self):
         program = self.compile(EXAMPLES + "/first_steps.cc", *self.flags("--cflags", "--libs"))
-        done = self.run_against_toy(program, "us", env={"LD_LIBRARY_PATH": os.path.dirname(self.library)})
+        done = self.run_against_toy(program, "us", env={"LD_LIBRARY_PATH": os.path.dirname(self.shared)})
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertEqual(done.stdout, "greeting: hello\nvisits: 3, red: yes, name: Ada\nitems: 1000 of 1000\n"
                                       "later: hello, called back: Ada\n")
@@ -70,7 +70,7 @@ class Installed(unittest.TestCase):
 
     def test_session_example(self):
         program = self.compile(EXAMPLES + "/session.cc", *self.flags("--cflags", "--libs"))
-        done = self.run_against_toy(program, "eu", input="\n", env={"LD_LIBRARY_PATH": os.path.dirname(self.library)})
+        done = self.run_against_toy(program, "eu", input="\n", env={"LD_LIBRARY_PATH": os.path.dirname(self.shared)})
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertRegex(done.stdout, r"^written, token [-_\w]{30,}\n100 own write, read from eu\n$")
 
@@ -85,7 +85,7 @@ class Installed(unittest.TestCase):
 
     def test_wrong_region_is_told(self):
         program = self.compile(EXAMPLES + "/first_steps.cc", *self.flags("--cflags", "--libs"))
-        done = self.run_against_toy(program, "xx", env={"LD_LIBRARY_PATH": os.path.dirname(self.library)})
+        done = self.run_against_toy(program, "xx", env={"LD_LIBRARY_PATH": os.path.dirname(self.shared)})
         self.assertEqual(done.returncode, 1)
         self.assertIn("no region 'xx' in the topology; it has eu, us, ap", done.stderr)
 
@@ -103,7 +103,7 @@ class Installed(unittest.TestCase):
                     self.assertNotRegex(line, r"# *define ensure", header)
 
     def test_each_export_is_part_of_the_interface(self):
-        names = [line.split(" ", 2)[2] for line in run("nm", "-DC", "--defined-only", self.library).stdout.splitlines()]
+        names = [line.split(" ", 2)[2] for line in run("nm", "-DC", "--defined-only", self.shared).stdout.splitlines()]
         self.assertTrue(any(name.startswith("atolldb::client::Client::open(") for name in names))
         for name in names:
             self.assertRegex(name, r"(atolldb::(client::(Caller|Client|Session|calls)|topology::\w+)::|"

@@ -5,15 +5,12 @@ import os
 import pty
 import re
 import select
-import shutil
 import subprocess
-import sys
-import tempfile
 import time
 import unittest
 
-ATOLL, TOY = (os.path.abspath(path) for path in sys.argv[1:3])
-del sys.argv[1:3]
+from toy import ATOLL, WithToyCluster
+
 SECONDS_MAX = 60
 
 
@@ -63,26 +60,6 @@ class Terminal:
             done, status = os.waitpid(self.pid, os.WNOHANG)
         os.close(self.fd)
         return os.waitstatus_to_exitcode(status)
-
-
-class WithToyCluster(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.dir = tempfile.mkdtemp()
-        cls.toy = subprocess.Popen([TOY, cls.dir], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert cls.toy.stdout.readline() == "ok\n"
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.toy.stdin.close()
-        cls.toy.wait(timeout=30)
-        cls.toy.stdout.close()
-        shutil.rmtree(cls.dir)
-
-    def tell(self, line):
-        self.toy.stdin.write(line + "\n")
-        self.toy.stdin.flush()
-        self.assertEqual(self.toy.stdout.readline(), "ok\n")
 
 
 class Shell(WithToyCluster):
