@@ -3,11 +3,12 @@
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
-#include "crdt/wire.h"
 #include "region/core/message.h"
+#include "tests/region/frames.h"
 #include "tests/region/world.h"
 
 using namespace atolldb;
+using atolldb::testing::has;
 using atolldb::testing::World;
 using atolldb::testing::WorldOptions;
 using region::Outcome;
@@ -34,17 +35,6 @@ void write(World& world, int from, int to, size_t bytes) {
       set.value = Bytes(bytes, 'v');
       return set;
     }());
-}
-bool has_pull(BytesView frame) {
-  crdt::Reader reader(frame);
-  reader.uint();  // version
-  reader.skip();  // header
-  while (reader.ok() && !reader.at_end()) {
-    crdt::Reader message(reader.value());
-    message.array();
-    if (message.uint() == static_cast<uint64_t>(region::MessageType::pull)) return true;
-  }
-  return false;
 }
 std::string standing(World& world, NodeNumber node) {
   return nlohmann::json::parse(world.report(node, region::Op::status))["standing"];
@@ -174,7 +164,7 @@ TEST_CASE("disks: one is lost, and a witness is silent, the others give the memo
   const NodeNumber victim = world.node(0, 1), silent = world.node(0, 2);
   uint64_t unheard = 0;
   world.loses = [&](NodeNumber, NodeNumber to, BytesView frame) {
-    const bool lost = to == silent && has_pull(frame);
+    const bool lost = to == silent && has(frame, region::MessageType::pull);
     return unheard += lost, lost;
   };
   world.kill(victim);

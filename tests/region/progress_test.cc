@@ -4,28 +4,17 @@
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
-#include "crdt/wire.h"
 #include "region/core/message.h"
+#include "tests/region/frames.h"
 #include "tests/region/world.h"
 
 using namespace atolldb;
+using atolldb::testing::has;
 using atolldb::testing::World;
 using atolldb::testing::WorldOptions;
 using region::Outcome;
 
 namespace {
-bool has_progress(BytesView frame) {
-  crdt::Reader reader(frame);
-  reader.uint();  // version
-  reader.skip();  // header
-  while (reader.ok() && !reader.at_end()) {
-    crdt::Reader message(reader.value());
-    message.array();
-    if (message.uint() == static_cast<uint64_t>(region::MessageType::progress)) return true;
-  }
-  return false;
-}
-
 uint64_t outbox_entries(World& world, NodeNumber node) {
   return nlohmann::json::parse(world.report(node, region::Op::status))["outbox_entries"].get<uint64_t>();
 }
@@ -51,7 +40,8 @@ TEST_CASE("progress: one that is lost, the next one of another actor brings all 
   uint64_t lost = 0;
   const RegionId here = world.topology().regions[0].id;
   world.loses = [&](NodeNumber from, NodeNumber, BytesView frame) {
-    const bool lose = world.topology().find(from)->region == here && has_progress(frame);
+    const bool lose =
+        world.topology().find(from)->region == here && has(frame, region::MessageType::progress);
     return lost += lose ? 1 : 0, lose;
   };
   REQUIRE(world.set(world.node(1, 0), "b", "2").outcome == Outcome::done);

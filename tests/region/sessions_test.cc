@@ -4,12 +4,13 @@
 #include <nlohmann/json.hpp>
 
 #include "crdt/hlc.h"
-#include "crdt/wire.h"
+#include "tests/region/frames.h"
 #include "tests/region/world.h"
 #include "topology/ring.h"
 #include "wan/core/message.h"
 
 using namespace atolldb;
+using atolldb::testing::has;
 using atolldb::testing::World;
 using atolldb::testing::WorldOptions;
 using region::OnBehind;
@@ -75,19 +76,6 @@ std::unique_ptr<World> world_of(uint32_t partitions = 4, uint32_t regions = 3, u
   REQUIRE(world->run_until([&] { return world->serving(); }));
   world->run_for(Duration::millis(1500));  // streams are open
   return world;
-}
-
-// A frame with a message of wan/core of this type.
-bool carries(BytesView frame, wan::MessageType type) {
-  crdt::Reader reader(frame);
-  reader.uint();  // version
-  reader.skip();  // header
-  while (reader.ok() && !reader.at_end()) {
-    crdt::Reader message(reader.value());
-    message.array();
-    if (message.uint() == static_cast<uint64_t>(type)) return true;
-  }
-  return false;
 }
 
 // Keys of two different partitions.
@@ -392,8 +380,7 @@ TEST_CASE("session: nobody has one, no markers for them are sent", "[G8][region]
   auto world = world_of();
   uint64_t messages = 0;
   world->loses = [&](NodeNumber, NodeNumber, BytesView frame) {
-    messages +=
-        carries(frame, wan::MessageType::session_marker) || carries(frame, wan::MessageType::ask_marker);
+    messages += has(frame, wan::MessageType::session_marker) || has(frame, wan::MessageType::ask_marker);
     return false;
   };
   for (int i = 0; i < 50; ++i) REQUIRE(world->add(world->node(0, 0), "n", 1).outcome == Outcome::done);

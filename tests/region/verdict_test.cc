@@ -6,9 +6,11 @@
 #include "crdt/delta.h"
 #include "region/core/message.h"
 #include "region/core/record.h"
+#include "tests/region/frames.h"
 #include "tests/region/world.h"
 
 using namespace atolldb;
+using atolldb::testing::has;
 using atolldb::testing::World;
 using atolldb::testing::WorldOptions;
 using region::Condition;
@@ -56,18 +58,6 @@ NodeNumber other_than(World& world, std::vector<NodeNumber> these) {
   for (const NodeNumber node : world.all())
     if (std::find(these.begin(), these.end(), node) == these.end()) return node;
   return {};
-}
-
-bool has(BytesView frame, region::MessageType type) {
-  crdt::Reader reader(frame);
-  reader.uint();  // version
-  reader.skip();  // header
-  while (reader.ok() && !reader.at_end()) {
-    crdt::Reader message(reader.value());
-    message.array();
-    if (message.uint() == static_cast<uint64_t>(type)) return true;
-  }
-  return false;
 }
 
 // Whether a frame brings a conditional write, by append or with a promise.
