@@ -12,16 +12,30 @@ using region::Op;
 using region::Outcome;
 
 namespace {
-void passes(const Verdict& verdict) {
-  INFO((verdict.violation ? verdict.violation->what : ""));
-  CHECK_FALSE(verdict.violation);
-  CHECK(verdict.judged > 0);
+std::string shown(const Verdict& verdict) {
+  return verdict.property + " judged " + std::to_string(verdict.judged) + ": " +
+         (verdict.violation ? verdict.violation->what : "no violation");
 }
-void fails(const Verdict& verdict, const std::string& with) {
-  REQUIRE(verdict.violation);
-  CHECK_THAT(verdict.violation->what, Catch::Contains(with));
-}
+
+struct Passes : Catch::MatcherBase<Verdict> {
+  bool match(const Verdict& verdict) const override { return !verdict.violation && verdict.judged > 0; }
+  std::string describe() const override { return "has something to judge, and passes"; }
+};
+
+struct Fails : Catch::MatcherBase<Verdict> {
+  explicit Fails(std::string part) : with(std::move(part)) {}
+  bool match(const Verdict& verdict) const override {
+    return verdict.violation && verdict.violation->what.find(with) != std::string::npos;
+  }
+  std::string describe() const override { return "fails with: " + with; }
+  const std::string with;
+};
 }  // namespace
+
+template <>
+struct Catch::StringMaker<Verdict> {
+  static std::string convert(const Verdict& verdict) { return shown(verdict); }
+};
 
 TEST_CASE("checkers: an empty history, nothing is judged and nobody says it is well", "[sim]") {
   Story story;
@@ -33,17 +47,17 @@ TEST_CASE("G1: with W synced logs it passes, with one less or gone in the end it
   const auto u = story.set(0, "k", "a");
   story.wrote(Op::set, u, 0, 5);
   story.deliver_all();
-  passes(check_durable(story.evidence()));
+  CHECK_THAT(check_durable(story.evidence()), Passes());
   story.history()[0].holders = 1;
-  fails(check_durable(story.evidence()), "with 1 synced logs");
+  CHECK_THAT(check_durable(story.evidence()), Fails("with 1 synced logs"));
   story.history()[0].holders = 2;
   Evidence gone = story.evidence();
   gone.had[0].clear();
-  fails(check_durable(gone), "gone in the end");
+  CHECK_THAT(check_durable(gone), Fails("gone in the end"));
   gone.lost_regions = {0};
   CHECK_FALSE(check_durable(gone).violation);
   story.history()[0].update = -1;
-  fails(check_durable(story.evidence()), "no replica of its region ever logged it");
+  CHECK_THAT(check_durable(story.evidence()), Fails("no replica of its region ever logged it"));
 }
 
 TEST_CASE("claim: an increment that ran again after its first commit was lost, the second is meant",
@@ -100,13 +114,13 @@ TEST_CASE("G2: a calm region that answers passes, one that rejects or is late do
   story.get(0, "k", std::nullopt, 20'000, 20'010);
   Evidence calm = story.evidence();
   calm.calm = {{0, Instant{0}, Instant{60'000'000'000}}};
-  passes(check_available(calm));
+  CHECK_THAT(check_available(calm), Passes());
   story.history()[0].outcome = Outcome::rejected;
   story.history()[0].code = Errc::unavailable;
-  fails(check_available(calm), "does not answer");
+  CHECK_THAT(check_available(calm), Fails("does not answer"));
   story.history()[0].outcome = Outcome::done;
   story.history()[0].returned = Instant{29'000'000'000};
-  fails(check_available(calm), "does not answer");
+  CHECK_THAT(check_available(calm), Fails("does not answer"));
   story.history()[0].invoked = Instant{1'000'000'000};  // it is still settling
   CHECK(check_available(calm).judged == 0);
 }
@@ -115,12 +129,12 @@ TEST_CASE("G3: other rows under one clock, or clocks that stay apart, fail", "[s
   Story story;
   Evidence e = story.evidence();
   e.equal_pairs = 1;
-  passes(check_convergent(e));
+  CHECK_THAT(check_convergent(e), Passes());
   e.unequal = {"partition 0 has other rows"};
-  fails(check_convergent(e), "other rows");
+  CHECK_THAT(check_convergent(e), Fails("other rows"));
   e.unequal.clear();
   e.converged = false;
-  fails(check_convergent(e), "did not become equal");
+  CHECK_THAT(check_convergent(e), Fails("did not become equal"));
 }
 
 TEST_CASE("G4: overwritten by one who was shown it, or in the journal, passes; without a record fails",
@@ -134,13 +148,13 @@ TEST_CASE("G4: overwritten by one who was shown it, or in the journal, passes; w
   const auto c = story.set(0, "k", "c");  // shown one of them, and journals the other
   story.wrote(Op::set, c, 6, 9);
   story.deliver_all();
-  passes(check_nothing_lost(story.evidence()));
+  CHECK_THAT(check_nothing_lost(story.evidence()), Passes());
   Evidence e = story.evidence();
   e.held["k"].journal.clear();
-  fails(check_nothing_lost(e), "lost without a record");
+  CHECK_THAT(check_nothing_lost(e), Fails("lost without a record"));
   Evidence none = story.evidence();
   none.held["k"].siblings.clear();
-  fails(check_nothing_lost(none), "nothing that the replicas have supersedes it");
+  CHECK_THAT(check_nothing_lost(none), Fails("nothing that the replicas have supersedes it"));
 }
 
 TEST_CASE("G4: an element that vanishes without a remove fails", "[sim]") {
@@ -148,24 +162,24 @@ TEST_CASE("G4: an element that vanishes without a remove fails", "[sim]") {
   story.wrote(Op::sadd, story.sadd(0, "s", "x"), 0, 5);
   story.wrote(Op::sadd, story.sadd(0, "s", "y"), 6, 7);
   story.deliver_all();
-  passes(check_nothing_lost(story.evidence()));
+  CHECK_THAT(check_nothing_lost(story.evidence()), Passes());
   Evidence e = story.evidence();
   e.held["s"].elements.erase("y");
   e.held["s"].element_count = 1;
-  fails(check_nothing_lost(e), "nothing that the replicas have removes it");
+  CHECK_THAT(check_nothing_lost(e), Fails("nothing that the replicas have removes it"));
 }
 
 TEST_CASE("G4 increments: once passes, twice under one name or a wrong sum fails", "[sim]") {
   Story story;
   story.wrote(Op::add, story.add(0, "c", 1, "id1"), 0, 5).amount = 1;
   story.deliver_all();
-  passes(check_exactly_once(story.evidence()));
+  CHECK_THAT(check_exactly_once(story.evidence()), Passes());
   Evidence wrong = story.evidence();
   wrong.held["c"].value = "2";
-  fails(check_exactly_once(wrong), "its updates make 1");
+  CHECK_THAT(check_exactly_once(wrong), Fails("its updates make 1"));
   story.add(1, "c", 1, "id1");
   story.deliver_all();
-  fails(check_exactly_once(story.evidence()), "counted twice");
+  CHECK_THAT(check_exactly_once(story.evidence()), Fails("counted twice"));
 }
 
 TEST_CASE("G5: what was seen and overwritten stays so, whatever the stamps say", "[sim]") {
@@ -177,15 +191,15 @@ TEST_CASE("G5: what was seen and overwritten stays so, whatever the stamps say",
   story.wrote(Op::set, b, 6, 9);
   story.get(0, "k", "b", 10, 11);
   story.deliver_all();
-  passes(check_causality(story.evidence()));
+  CHECK_THAT(check_causality(story.evidence()), Passes());
   Evidence e = story.evidence();
   e.held["k"].siblings.push_back({story.facts().updates()[0].dot, "a"});
-  fails(check_causality(e), "had seen and overwritten");
+  CHECK_THAT(check_causality(e), Fails("had seen and overwritten"));
   Evidence other = story.evidence();
   other.held["k"].value = "a";
-  fails(check_causality(other), "the winner of its updates is 'b'");
+  CHECK_THAT(check_causality(other), Fails("the winner of its updates is 'b'"));
   story.get(0, "k", "a", 12, 13);
-  fails(check_causality(story.evidence()), "overwritten before it began");
+  CHECK_THAT(check_causality(story.evidence()), Fails("overwritten before it began"));
 }
 
 TEST_CASE("G6: what was removed and seen removed stays away", "[sim]") {
@@ -202,10 +216,10 @@ TEST_CASE("G6: what was removed and seen removed stays away", "[sim]") {
   CHECK_FALSE(check_no_resurrection(story.evidence()).violation);
   Evidence e = story.evidence();
   e.held["s"].elements["x"] = {story.facts().updates()[0].dot};
-  fails(check_no_resurrection(e), "again");
+  CHECK_THAT(check_no_resurrection(e), Fails("again"));
   story.history().back().invoked = Instant{10'000'000};
   story.history().back().returned = Instant{11'000'000};
-  fails(check_no_resurrection(story.evidence()), "had been removed before it began");
+  CHECK_THAT(check_no_resurrection(story.evidence()), Fails("had been removed before it began"));
 }
 
 TEST_CASE("G6: a deleted string that is there again fails", "[sim]") {
@@ -217,7 +231,7 @@ TEST_CASE("G6: a deleted string that is there again fails", "[sim]") {
   CHECK_FALSE(check_no_resurrection(story.evidence()).violation);
   Evidence e = story.evidence();
   e.held["k"].siblings.push_back({story.facts().updates()[0].dot, "a"});
-  fails(check_no_resurrection(e), "had deleted");
+  CHECK_THAT(check_no_resurrection(e), Fails("had deleted"));
 }
 
 TEST_CASE("G7: reads between and after writes, only those that can be", "[sim]") {
@@ -233,24 +247,24 @@ TEST_CASE("G7: reads between and after writes, only those that can be", "[sim]")
     story.get(0, "k", "a", 11, 12);
     story.get(0, "k", "b", 13, 14);
     story.get(0, "k", "b", 21, 22);
-    passes(check_linearizable(story.evidence()));
+    CHECK_THAT(check_linearizable(story.evidence()), Passes());
   }
   SECTION("a read goes back") {
     story.get(0, "k", "b", 11, 12);
     story.get(0, "k", "a", 13, 14);
-    fails(check_linearizable(story.evidence()), "not linearizable");
+    CHECK_THAT(check_linearizable(story.evidence()), Fails("not linearizable"));
   }
   SECTION("a stale read after the write was answered") {
     story.get(0, "k", "a", 21, 22);
-    fails(check_linearizable(story.evidence()), "not linearizable");
+    CHECK_THAT(check_linearizable(story.evidence()), Fails("not linearizable"));
   }
   SECTION("nothing, though there was no delete") {
     story.get(0, "k", std::nullopt, 21, 22);
-    fails(check_linearizable(story.evidence()), "not linearizable");
+    CHECK_THAT(check_linearizable(story.evidence()), Fails("not linearizable"));
   }
   SECTION("before it was issued") {
     story.get(0, "k", "b", 6, 7);
-    fails(check_linearizable(story.evidence()), "not linearizable");
+    CHECK_THAT(check_linearizable(story.evidence()), Fails("not linearizable"));
   }
 }
 
@@ -261,17 +275,17 @@ TEST_CASE("G7: an unknown write takes effect once, late or never", "[sim]") {
   story.set(1, "k", "unknown");  // it has not seen 'a': nobody delivered that
   SECTION("never") {
     story.get(0, "k", "a", 30, 31);
-    passes(check_linearizable(story.evidence()));
+    CHECK_THAT(check_linearizable(story.evidence()), Passes());
   }
   SECTION("late") {
     story.get(0, "k", "a", 30, 31);
     story.get(0, "k", "unknown", 32, 33);
-    passes(check_linearizable(story.evidence()));
+    CHECK_THAT(check_linearizable(story.evidence()), Passes());
   }
   SECTION("and not taken back") {
     story.get(0, "k", "unknown", 30, 31);
     story.get(0, "k", "a", 32, 33);
-    fails(check_linearizable(story.evidence()), "not linearizable");
+    CHECK_THAT(check_linearizable(story.evidence()), Fails("not linearizable"));
   }
 }
 
@@ -287,9 +301,9 @@ TEST_CASE("G7: another region's write appears in between, and an answered one th
   story.now_ms = 10;
   story.wrote(Op::set, story.set(0, "k", "b"), 10, 12);
   story.get(0, "k", "b", 13, 14);
-  passes(check_linearizable(story.evidence()));
+  CHECK_THAT(check_linearizable(story.evidence()), Passes());
   story.get(0, "k", "foreign", 15, 16);
-  fails(check_linearizable(story.evidence()), "not linearizable");
+  CHECK_THAT(check_linearizable(story.evidence()), Fails("not linearizable"));
 }
 
 TEST_CASE("G7: elements of a set, each is linearizable", "[sim]") {
@@ -299,10 +313,10 @@ TEST_CASE("G7: elements of a set, each is linearizable", "[sim]") {
   Operation& yes = story.operation(Op::sismember, 0, "h", 6, 7);
   yes.elements = {"x"};
   yes.found = true;
-  passes(check_linearizable(story.evidence()));
+  CHECK_THAT(check_linearizable(story.evidence()), Passes());
   Operation& no = story.operation(Op::sismember, 0, "h", 8, 9);
   no.elements = {"x"};
-  fails(check_linearizable(story.evidence()), "element x");
+  CHECK_THAT(check_linearizable(story.evidence()), Fails("element x"));
 }
 
 TEST_CASE("G7 counters: sums form one chain that agrees with real time and with what was added", "[sim]") {
@@ -321,25 +335,25 @@ TEST_CASE("G7 counters: sums form one chain that agrees with real time and with 
   SECTION("a good one") {
     story.get(0, "c", "2", 10, 11);
     story.get(0, "c", "514", 12, 13);
-    passes(check_counters(story.evidence()));
+    CHECK_THAT(check_counters(story.evidence()), Passes());
   }
   SECTION("an answer goes back") {
     story.get(0, "c", "514", 10, 11);
     story.get(0, "c", "2", 12, 13);
-    fails(check_counters(story.evidence()), "behind an earlier one");
+    CHECK_THAT(check_counters(story.evidence()), Fails("behind an earlier one"));
   }
   SECTION("an acknowledged add is missing") {
     story.get(0, "c", "1", 12, 13);
-    fails(check_counters(story.evidence()), "behind an earlier one");
+    CHECK_THAT(check_counters(story.evidence()), Fails("behind an earlier one"));
   }
   SECTION("more than was added") {
     story.get(0, "c", "3", 12, 13);
-    fails(check_counters(story.evidence()), "more than was ever added");
+    CHECK_THAT(check_counters(story.evidence()), Fails("more than was ever added"));
   }
   SECTION("two answers that exclude each other") {
     story.get(0, "c", "514", 10, 20);
     story.get(0, "c", "512", 10, 20);
-    fails(check_counters(story.evidence()), "");
+    CHECK_THAT(check_counters(story.evidence()), Fails(""));
   }
 }
 
@@ -351,14 +365,14 @@ TEST_CASE("G8: a session reads its own writes and never goes back", "[sim]") {
   story.wrote(Op::set, b, 6, 9);
   story.get(0, "k", "b", 10, 11);
   story.deliver_all();
-  passes(check_sessions(story.evidence()));
+  CHECK_THAT(check_sessions(story.evidence()), Passes());
   SECTION("to what was overwritten") {
     story.get(0, "k", "a", 12, 13);
-    fails(check_sessions(story.evidence()), "goes back");
+    CHECK_THAT(check_sessions(story.evidence()), Fails("goes back"));
   }
   SECTION("to nothing") {
     story.get(0, "k", std::nullopt, 12, 13);
-    fails(check_sessions(story.evidence()), "goes back");
+    CHECK_THAT(check_sessions(story.evidence()), Fails("goes back"));
   }
   CHECK(a == 0);
 }
@@ -373,11 +387,11 @@ TEST_CASE("G8: a session that moves with its token", "[sim]") {
   carried(story.wrote(Op::set, a, 1, 2));
   SECTION("reads what it has written") {
     carried(story.get(1, "k", "a", 3, 4));
-    passes(check_sessions(story.evidence()));
+    CHECK_THAT(check_sessions(story.evidence()), Passes());
   }
   SECTION("does not find what it has written") {
     carried(story.get(1, "k", std::nullopt, 3, 4));
-    fails(check_sessions(story.evidence()), "goes back");
+    CHECK_THAT(check_sessions(story.evidence()), Fails("goes back"));
   }
   SECTION("begins anew, and has nothing to expect") {
     Operation& o = story.get(1, "k", std::nullopt, 3, 4);
@@ -388,7 +402,7 @@ TEST_CASE("G8: a session that moves with its token", "[sim]") {
   SECTION("writes without having seen it") {
     const auto b = story.set(2, "k", "b");
     carried(story.wrote(Op::set, b, 3, 4));
-    fails(check_sessions(story.evidence()), "has not seen");
+    CHECK_THAT(check_sessions(story.evidence()), Fails("has not seen"));
   }
   SECTION("writes ahead of it, as it has asked") {
     const auto b = story.set(2, "k", "b");
@@ -401,7 +415,7 @@ TEST_CASE("G8: a session that moves with its token", "[sim]") {
   SECTION("writes over it") {
     story.deliver(a, 2);
     carried(story.wrote(Op::set, story.set(2, "k", "b"), 3, 4));
-    passes(check_sessions(story.evidence()));
+    CHECK_THAT(check_sessions(story.evidence()), Passes());
   }
   SECTION("has found that it was deleted, and finds it again") {
     Operation& reader = story.get(0, "k", std::nullopt, 5, 6);
@@ -410,20 +424,20 @@ TEST_CASE("G8: a session that moves with its token", "[sim]") {
     Operation& again = story.get(1, "k", "a", 7, 8);
     carried(again);
     again.client = 8;
-    fails(check_sessions(story.evidence()), "goes back");
+    CHECK_THAT(check_sessions(story.evidence()), Fails("goes back"));
   }
 }
 
 TEST_CASE("G12: a dot for two updates fails", "[sim]") {
   Story story;
   story.set(0, "k", "a");
-  passes(check_unique_dots(story.evidence()));
+  CHECK_THAT(check_unique_dots(story.evidence()), Passes());
   crdt::Site copy(static_cast<uint16_t>(raw(story.facts().updates()[0].dot.actor.node)));
   Bytes record;
   region::encode(region::DeltaRecord{PartitionId{0}, {}, {}, {}, crdt::encode(*copy.set("k", "other").delta)},
                  record);
   story.facts().committed(Instant{1}, 1, {99}, record);
-  fails(check_unique_dots(story.evidence()), "names two updates");
+  CHECK_THAT(check_unique_dots(story.evidence()), Fails("names two updates"));
 }
 
 TEST_CASE("rejected: a write that was rejected and happened, or was ordered twice, fails", "[sim]") {
@@ -431,15 +445,15 @@ TEST_CASE("rejected: a write that was rejected and happened, or was ordered twic
   Operation& never = story.operation(Op::set, 0, "k", 0, 5);
   never.value = "never";
   never.outcome = Outcome::rejected;
-  passes(check_rejected(story.evidence()));
+  CHECK_THAT(check_rejected(story.evidence()), Passes());
   SECTION("it happened") {
     story.set(0, "k", "never");
-    fails(check_rejected(story.evidence()), "it happened");
+    CHECK_THAT(check_rejected(story.evidence()), Fails("it happened"));
   }
   SECTION("ordered twice") {
     story.set(0, "k", "a");
     story.set(0, "k", "a");
-    fails(check_rejected(story.evidence()), "ordered twice");
+    CHECK_THAT(check_rejected(story.evidence()), Fails("ordered twice"));
   }
 }
 
@@ -449,9 +463,9 @@ TEST_CASE("stamps: one far ahead of time fails where most clocks are right", "[s
   Evidence evidence = story.evidence();
   CHECK(check_stamps(evidence).judged == 0);  // nobody knows whose clock is right
   evidence.clocks_ahead_max = Duration::seconds(1);
-  passes(check_stamps(evidence));
+  CHECK_THAT(check_stamps(evidence), Passes());
   Update& update = story.facts().updates()[u];
   update.stamp = crdt::Hlc::from_wall(
       static_cast<uint64_t>(MachineClock::kWallBaseMs + update.issued.ns / 1'000'000 + 61'001));
-  fails(check_stamps(evidence), "61001 ms ahead of time");
+  CHECK_THAT(check_stamps(evidence), Fails("61001 ms ahead of time"));
 }
