@@ -159,8 +159,9 @@ void Connection::begin_script(const Command& command, std::vector<Asked>& asked)
     output.append(std::move(conversation.output));
     return push_done(std::move(whole));
   }
-  if ((command.flags & Command::kOneStep) == 0) barrier_ = &conversation;
   take_asked(number, conversation, asked);
+  // What it has not asked yet would be overtaken.
+  if ((command.flags & Command::kOneStep) == 0 || conversation.has_more_to_ask()) barrier_ = &conversation;
 }
 
 void Connection::take_asked(uint32_t slot, Conversation& conversation, std::vector<Asked>& asked) {

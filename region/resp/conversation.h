@@ -112,6 +112,8 @@ class Conversation {
   // Each number is answered once.
   void answer(uint32_t number, region::Response&& response);
   bool done() const { return script_->done(); }
+  // Something of what it asks has not been taken yet.
+  bool has_more_to_ask() const { return sent_ < asked_.size(); }
 
  private:
   void begin(std::vector<region::Request>&& requests);

@@ -192,6 +192,24 @@ TEST_CASE("RESP connection: the values of one command are too large together, it
   CHECK(output.find("64 MiB") != Bytes::npos);
 }
 
+TEST_CASE("RESP connection: more keys than are asked at once, nothing overtakes the rest", "[resp]") {
+  Fixture f;
+  std::vector<Bytes> words = {"MSET"};
+  for (int i = 0; i < 300; ++i) words.insert(words.end(), {std::to_string(i), "v"});
+  f.send(words);
+  f.send({"GET", "299"});
+  CHECK(f.asked.size() == Conversation::kAskedAtOnce);
+  for (int i = 0; i < 300; ++i) {
+    const auto set = f.next();
+    CHECK(set.request.key == std::to_string(i));
+    f.answer(set, Response());
+  }
+  const auto get = f.next();
+  CHECK(get.request.op == Op::get);
+  f.answer_value(get, "v");
+  CHECK(f.output() == "+OK\r\n$1\r\nv\r\n");
+}
+
 TEST_CASE("RESP connection: a command about all keys begins when those before it are answered", "[resp]") {
   Fixture f;
   f.node.partitions = 1;
