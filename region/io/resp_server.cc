@@ -20,6 +20,7 @@ using asio::ip::tcp;
 constexpr size_t kScratchBytes = 64u << 10;
 constexpr int kReadsATurn = 4;         // of one connection
 constexpr size_t kRequestsATurn = 32;  // of one connection
+constexpr size_t kAskedKept = 64;      // requests that a connection keeps memory for
 constexpr Duration kTick = Duration::seconds(1);
 constexpr uint32_t kNumberMax = (1u << 24) - 1;  // three bytes of a name
 constexpr int kBacklog = 512;
@@ -220,6 +221,7 @@ void RespServer::took(Peer& peer) {
   peer.input_bytes = peer.connection.input_bytes();
   const size_t output_bytes = peer.unwritten + peer.connection.output_bytes();
   output_bytes_ += output_bytes - std::exchange(peer.output_bytes, output_bytes);
+  node_.room->set_unread(output_bytes_);
   const bool to_write = peer.connection.has_output() || peer.connection.finished();
   if (!to_write || peer.queued || peer.waiting_to_write) return;
   peer.queued = true;
@@ -260,6 +262,7 @@ void RespServer::hand_over(Peer& peer, std::vector<ClientServer::Accepted>& requ
   }
   if (peer.handed < asked.size()) return;
   asked.clear();
+  if (asked.capacity() > kAskedKept) asked.shrink_to_fit();
   peer.handed = 0;
 }
 
@@ -338,6 +341,7 @@ void RespServer::close(Peer& peer) {
     peer.socket.close(ignored);
     input_bytes_ -= peer.input_bytes;
     output_bytes_ -= peer.output_bytes;
+    node_.room->set_unread(output_bytes_);
     --count_;
   }
   if (peer.handlers > 0) return;

@@ -74,6 +74,8 @@ std::optional<int64_t> parse_number(BytesView word);
 // The Redis whose behaviour is offered; some libraries look at it.
 inline constexpr const char* kRedisVersion = "7.0.15";
 inline constexpr const char* kNotANumber = "ERR value is not an integer or out of range";
+inline constexpr const char* kTooManyAgain =
+    "ERR so many at random are larger than 64 MiB together; ask for fewer at once";
 inline constexpr const char* kSyntax = "ERR syntax error";
 Bytes random_place(Prng& random);
 

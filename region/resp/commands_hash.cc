@@ -88,6 +88,7 @@ Script show(Conversation& c, Show what) {
     if (!place.empty()) page.args.push_back(std::move(place));
     Response found = co_await c.ask(std::move(page));
     if (c.failed(found)) co_return;
+    c.keep(found);
     std::move(found.values.begin(), found.values.end(), std::back_inserter(items));
     place = std::move(found.value);
   } while (!place.empty());
@@ -146,6 +147,7 @@ Script hrandfield(Conversation& c, const Node&) {
     if (!place.empty()) page.args.push_back(place);
     Response found = co_await c.ask(std::move(page));
     if (c.failed(found)) co_return;
+    c.keep(found);
     const bool last = round && (found.value.empty() || found.value >= begin);
     std::move(found.values.begin(), found.values.end(), std::back_inserter(items));
     if (last) break;
@@ -168,10 +170,20 @@ Script hrandfield(Conversation& c, const Node&) {
     co_return;
   }
   const size_t shown = *count < 0 && !fields.empty() ? wanted : std::min(wanted, fields.size());
+  std::vector<uint32_t> places(shown);
+  size_t bytes = 0;
+  for (size_t i = 0; i < shown; ++i) {
+    places[i] = static_cast<uint32_t>(*count < 0 ? c.random.below(fields.size()) : i);
+    bytes += fields[places[i]].first.size() + (with_values ? fields[places[i]].second.size() : 0);
+  }
+  if (bytes > Conversation::kAnswerBytesMax) {
+    c.reply.error(kTooManyAgain);
+    co_return;
+  }
   const bool pairs = with_values && c.reply.three();
   c.reply.array(with_values && !pairs ? 2 * shown : shown);
-  for (size_t i = 0; i < shown; ++i) {
-    const auto& [field, value] = fields[*count < 0 ? c.random.below(fields.size()) : i];
+  for (const uint32_t at : places) {
+    const auto& [field, value] = fields[at];
     if (pairs) c.reply.array(2);
     c.reply.bulk(field);
     if (with_values) c.reply.bulk(value);

@@ -92,6 +92,7 @@ Script keys(Conversation& c, const Node&) {
     for (size_t i = 0; i + 1 < page.values.size(); i += 2) {
       if (!matches(c.words[1], page.values[i])) continue;
       bytes += sizeof(Bytes) + page.values[i].size();
+      c.keep(page.values[i].size(), 1);
       shown.push_back(std::move(page.values[i]));
     }
     cursor = key_cursor(page.value);

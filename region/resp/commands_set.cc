@@ -44,6 +44,7 @@ using Members = std::set<Bytes>;
 // (A coroutine cannot be called from another one here; this is what the loop around `ask` shares.)
 bool take_page(Conversation& c, Response&& page, Members& members, Request& next) {
   if (c.failed(page)) return false;
+  c.keep(page);
   members.insert(std::make_move_iterator(page.values.begin()), std::make_move_iterator(page.values.end()));
   next.args.assign(page.value.empty() ? 0 : 1, page.value);
   return true;
@@ -190,9 +191,18 @@ Script srandmember(Conversation& c, const Node&) {
     for (const Bytes& member : found.values) c.reply.bulk(BytesView(member));
     co_return;
   }
-  c.reply.array(static_cast<size_t>(wanted));  // a negative count: members may come again
-  for (int64_t i = 0; i < wanted; ++i)
-    c.reply.bulk(BytesView(found.values[c.random.below(found.values.size())]));
+  std::vector<BytesView> shown(static_cast<size_t>(wanted));  // a negative count: members may come again
+  size_t bytes = 0;
+  for (BytesView& member : shown) {
+    member = found.values[c.random.below(found.values.size())];
+    bytes += member.size();
+  }
+  if (bytes > Conversation::kAnswerBytesMax) {
+    c.reply.error(kTooManyAgain);
+    co_return;
+  }
+  c.reply.array(shown.size());
+  for (const BytesView member : shown) c.reply.bulk(member);
 }
 
 // Added before it is removed: whatever fails in between, the member is in one of the two.

@@ -7,7 +7,22 @@ namespace atolldb::resp {
 
 namespace {
 constexpr size_t kInputKept = 16u << 10;  // memory of an input buffer that has run empty
+constexpr size_t kScriptWordsMax = 128u << 10;
+constexpr const char* kNoRoom = "BUSY commands in work fill this node's memory for them; try again soon";
+
+size_t bytes_of(const region::Request& request) {
+  size_t bytes = sizeof request + request.key.size() + request.value.size();
+  for (const Bytes& arg : request.args) bytes += sizeof arg + arg.size();
+  return bytes;
 }
+
+// A script has its words, and makes requests of them whose answers come back together.
+size_t script_bytes(const std::vector<BytesView>& words) {
+  size_t bytes = words.size() * (sizeof(Bytes) + sizeof(region::Request) + sizeof(region::Response));
+  for (const BytesView word : words) bytes += 2 * word.size();
+  return bytes;
+}
+}  // namespace
 
 Connection::Connection(uint64_t id, std::string peer, const Node& node, Prng& random,
                        const ConnectionLimits& limits)
@@ -134,6 +149,9 @@ void Connection::begin_command(std::vector<Asked>& asked) {
     }
     return push_done(std::move(slot));
   }
+  slot.held = Hold(*node_.room);
+  if (!slot.held.grow(bytes_of(*call.request))) return reply_error(kNoRoom);
+  slot.read = region::reads_key(call.request->op);
   slot.render = call.render;
   slot.option = call.option;
   slot.protocol = session_.protocol;
@@ -144,9 +162,14 @@ void Connection::begin_command(std::vector<Asked>& asked) {
 
 void Connection::begin_script(const Command& command, std::vector<Asked>& asked) {
   const std::vector<BytesView>& words = parser_.words();
+  if (words.size() > kScriptWordsMax)
+    return reply_error("ERR found " + std::to_string(words.size()) + " words, expected at most " +
+                       std::to_string(kScriptWordsMax) + " in a command of several keys");
+  Hold hold(*node_.room);
+  if (!hold.grow(script_bytes(words))) return reply_error(kNoRoom);
   Slot slot;
   slot.conversation = std::make_unique<Conversation>(std::vector<Bytes>(words.begin(), words.end()),
-                                                     session_.protocol, random_);
+                                                     session_.protocol, random_, std::move(hold));
   slot.protocol = session_.protocol;
   Conversation& conversation = *slot.conversation;
   conversation.run(command.script(conversation, node_));
@@ -201,6 +224,13 @@ void Connection::answer(uint32_t number, uint32_t part, region::Response&& respo
     slot.reply_bytes = slot.reply.size();
     note_reply(slot.reply_bytes);
   } else {
+    if (slot.read && !node_.room->fits_unread(response.value.size(), output_bytes() + unwritten_)) {
+      response = {};
+      response.outcome = region::Outcome::rejected;
+      response.code = Errc::busy;
+      response.message = "replies that clients have not taken fill this node's memory for them";
+    }
+    slot.held.shrink_to(0);
     Writer reply(index == 0 ? output_ : slot.reply, slot.protocol);
     if (response.outcome == region::Outcome::done)
       slot.render(reply, std::move(response), slot.option);

@@ -75,6 +75,8 @@ class Connection {
     std::unique_ptr<Conversation> conversation;
     Protocol protocol = Protocol::resp2;
     bool done = false;
+    bool read = false;
+    Hold held;     // by the request, until it is answered
     Output reply;  // rendered before its turn
     size_t reply_bytes = 0;
   };

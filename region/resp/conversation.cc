@@ -11,11 +11,39 @@ void Conversation::run(Script&& script) {
   script_->resume();
 }
 
+namespace {
+
+constexpr size_t kApartBytes = 80;  // of a value in a vector or a tree
+
+size_t bytes_of(const region::Response& response) {
+  size_t bytes = response.value.size();
+  for (const Bytes& value : response.values) bytes += value.size();
+  return bytes;
+}
+
+void refuse(region::Response& response, Errc code, std::string&& message) {
+  response = {};
+  response.outcome = region::Outcome::rejected;
+  response.code = code;
+  response.message = std::move(message);
+}
+
+}  // namespace
+
+void Conversation::keep(size_t bytes, size_t values) {
+  kept_bytes_ += bytes;
+  kept_ += bytes + values * kApartBytes;
+}
+
+void Conversation::keep(const region::Response& answer) { keep(bytes_of(answer), answer.values.size()); }
+
 void Conversation::begin(std::vector<region::Request>&& requests) {
   asked_ = std::move(requests);
   answers_.clear();
   answers_.resize(asked_.size());
-  sent_ = answered_ = answer_bytes_ = 0;
+  sent_ = answered_ = 0;
+  answer_bytes_ = kept_bytes_;
+  hold_.shrink_to(command_bytes_ + kept_);
 }
 
 std::vector<Conversation::Asked> Conversation::take_asked() {
@@ -26,20 +54,24 @@ std::vector<Conversation::Asked> Conversation::take_asked() {
 }
 
 void Conversation::answer(uint32_t number, region::Response&& response) {
-  answer_bytes_ += response.value.size();
-  for (const Bytes& value : response.values) answer_bytes_ += value.size();
-  if (answer_bytes_ > kAnswerBytesMax && region::reads_key(asked_[number].op)) {
-    response = {};
-    response.outcome = region::Outcome::rejected;
-    response.code = Errc::too_large;
-    response.message = "the values that this command reads are larger than " +
-                       std::to_string(kAnswerBytesMax >> 20) + " MiB together; read fewer at once";
-  }
+  if (region::reads_key(asked_[number].op)) bound(response);
   answers_[number] = std::move(response);
   if (++answered_ < asked_.size()) return;
   asked_.clear();
   sent_ = answered_ = 0;
   script_->resume();
+}
+
+void Conversation::bound(region::Response& response) {
+  const size_t bytes = bytes_of(response), held = bytes + response.values.size() * kApartBytes;
+  answer_bytes_ += bytes;
+  if (answer_bytes_ > kAnswerBytesMax || hold_.bytes() - command_bytes_ + held > kHeldBytesMax)
+    refuse(response, Errc::too_large,
+           "the values that this command reads are larger than " + std::to_string(kAnswerBytesMax >> 20) +
+               " MiB together, or too many; read fewer at once");
+  else if (!hold_.grow(held))
+    refuse(response, Errc::busy,
+           "what commands in work read fills this node's memory for it; try again soon");
 }
 
 bool Conversation::failed(const region::Response& response) {

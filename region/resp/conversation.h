@@ -20,6 +20,7 @@
 #include "crdt/base/prng.h"
 #include "region/core/request.h"
 #include "region/resp/output.h"
+#include "region/resp/room.h"
 #include "region/resp/writer.h"
 
 namespace atolldb::resp {
@@ -58,10 +59,16 @@ class Conversation {
   static constexpr size_t kAskedAtOnce = 256;
   // What the answers to one command's reads hold together; beyond, the rest of them are refused.
   static constexpr size_t kAnswerBytesMax = 64u << 20;
+  // The same with what it takes to keep them apart, where they are many and small.
+  static constexpr size_t kHeldBytesMax = 160u << 20;
 
-  // `prng` outlives the conversation.
-  Conversation(std::vector<Bytes>&& command, Protocol protocol, Prng& prng)
-      : words(std::move(command)), reply(output, protocol), random(prng) {}
+  // `prng` and the room of `hold` outlive the conversation; `hold` has room for the command itself.
+  Conversation(std::vector<Bytes>&& command, Protocol protocol, Prng& prng, Hold&& hold)
+      : words(std::move(command)),
+        reply(output, protocol),
+        random(prng),
+        hold_(std::move(hold)),
+        command_bytes_(hold_.bytes()) {}
   Conversation(const Conversation&) = delete;
   Conversation& operator=(const Conversation&) = delete;
 
@@ -97,6 +104,10 @@ class Conversation {
     begin(std::move(one));
     return Awaiter{*this};
   }
+  // Of the answers to the last question, so much is kept while the next one is asked; without a word it is
+  // all let go.
+  void keep(const region::Response& answer);
+  void keep(size_t bytes, size_t values);
   // True: it failed, and the reply says how.
   bool failed(const region::Response& response);
   bool any_failed(const std::vector<region::Response>& responses);
@@ -117,12 +128,17 @@ class Conversation {
 
  private:
   void begin(std::vector<region::Request>&& requests);
+  // Refuses an answer for which there is no room.
+  void bound(region::Response& response);
 
   std::optional<Script> script_;
   std::vector<region::Request> asked_;
   std::vector<region::Response> answers_;
   size_t sent_ = 0, answered_ = 0;
-  size_t answer_bytes_ = 0;
+  Hold hold_;
+  size_t command_bytes_;              // of hold_
+  size_t kept_bytes_ = 0, kept_ = 0;  // of answers; the same with what keeps them apart
+  size_t answer_bytes_ = 0;           // those that are kept, and those to the question that is open
 };
 
 }  // namespace atolldb::resp

@@ -17,6 +17,14 @@ int hex_digit(char c) {
 
 bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
+// Empty; a large command's memory does not stay with its connection.
+template <typename Items>
+void clear(Items& items) {
+  constexpr size_t kBytesKept = 4096;
+  items.clear();
+  if (items.capacity() * sizeof(typename Items::value_type) > kBytesKept) Items().swap(items);
+}
+
 char unescaped(char c) {
   switch (c) {
     case 'n':
@@ -79,9 +87,9 @@ void CommandParser::next() {
   array_ = false;
   left_ = 0;
   bulk_ = -1;
-  spans_.clear();
-  words_.clear();
-  line_.clear();
+  clear(spans_);
+  clear(words_);
+  clear(line_);
 }
 
 Parsed CommandParser::fail(std::string why) {

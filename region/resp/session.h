@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -10,6 +11,7 @@
 #include "crdt/base/ids.h"
 #include "crdt/base/result.h"
 #include "region/core/request.h"
+#include "region/resp/room.h"
 #include "region/resp/writer.h"
 
 namespace atolldb::resp {
@@ -44,6 +46,7 @@ struct Node {
   uint32_t n = 0, r = 0, w = 0, partitions = 0;
   bool strict = true;  // an acknowledged write is synced
   std::function<NodeFigures()> figures;
+  std::shared_ptr<Room> room = std::make_shared<Room>();  // of all connections
   // Session tokens: from and to the bytes of docs/formats/token.md.
   RegionId region_id{};
   std::function<Bytes(const region::Seen&)> make_token;

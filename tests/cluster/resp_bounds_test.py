@@ -6,7 +6,7 @@ import contextlib
 import resource
 
 from cluster import Cluster, ClusterTest, main
-from resp_client import Client
+from resp_client import Client, Error
 
 MIB = 1 << 20
 
@@ -76,6 +76,55 @@ class RespBoundsTest(ClusterTest):
             self.serve_somebody_else()
             # What was asked for before the first answer was seen, and what was written until then.
             self.assert_grown_less(before, clients_count * 6 * MIB, "40 clients that ask for 200 MiB each and read nothing")
+
+    def test_large_values_that_nobody_reads(self):
+        with Client(self.port) as client:
+            self.assertEqual(client.call("SET", "huge", b"v" * (16 * MIB)), "OK")
+        before = self.memory()
+        with self.clients(60) as clients:
+            for client in clients:
+                client.raw(Client.encode("GET", "huge") * 4)
+            self.serve_somebody_else()
+            self.assert_grown_less(before, 768 * MIB, "60 clients that ask for 64 MiB each and read nothing")
+
+    def test_commands_of_many_keys(self):
+        keys = Client.encode("EXISTS", *range(100000))
+        before = self.memory()
+        with self.clients(20) as clients:
+            for client in clients:
+                client.raw(keys[:-1])
+            for client in clients:
+                client.raw(keys[-1:])
+            answers = [client.read() for client in clients]
+        self.assertIn(0, answers)
+        for answer in answers:
+            if isinstance(answer, Error):
+                self.assertRegex(answer.args[0], "^BUSY ")
+        self.assert_grown_less(before, 384 * MIB, "20 clients with commands of 100,000 keys")
+
+    def test_one_command_that_answers_gigabytes(self):
+        with Client(self.port) as client:
+            client.call("SADD", "set", b"m" * 60000)
+            client.call("HSET", "map", "field", b"v" * 60000)
+            before = self.memory()
+            for command in (("SRANDMEMBER", "set", -1000000), ("HRANDFIELD", "map", -1000000, "WITHVALUES")):
+                answer = client.call(*command)
+                self.assertIsInstance(answer, Error, command)
+                self.assertIn("64 MiB", answer.args[0])
+            self.assert_grown_less(before, 192 * MIB, "members at random, 60 GB together")
+            # Beyond what one command may read: told so, page for page it is there.
+            for i in range(1200):
+                client.send("SADD", "larger", b"%06d" % i + b"m" * 60000)
+                client.read()
+            answer = client.call("SMEMBERS", "larger")
+            self.assertIsInstance(answer, Error)
+            self.assertIn("64 MiB", answer.args[0])
+            found, cursor = 0, b"0"
+            while found == 0 or cursor != b"0":
+                cursor, page = client.call("SSCAN", "larger", cursor)
+                found += len(page)
+            self.assertEqual(found, 1200)
+            self.assert_grown_less(before, 256 * MIB, "a set of 72 MB")
 
 
 if __name__ == "__main__":

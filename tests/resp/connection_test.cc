@@ -210,6 +210,91 @@ TEST_CASE("RESP connection: more keys than are asked at once, nothing overtakes 
   CHECK(f.output() == "+OK\r\n$1\r\nv\r\n");
 }
 
+TEST_CASE("RESP connection: a set of many pages, what they hold together is bounded", "[resp][G9]") {
+  Fixture f;
+  for (const char* command : {"SMEMBERS", "HGETALL", "HKEYS", "SINTER"}) {
+    INFO(command);
+    f.send({command, "large"});
+    int pages = 0;
+    while (!f.asked.empty()) {
+      REQUIRE(++pages < 100);
+      Response page;
+      page.values = {std::to_string(pages), Bytes(1u << 20, 'v'), "x", Bytes(1u << 20, 'w')};
+      page.value = "there is more";
+      f.answer(f.next(), std::move(page));
+    }
+    CHECK(pages <= 33);
+    CHECK(f.output().starts_with("-ERR "));
+    CHECK(f.node.room->bytes() == 0);
+  }
+}
+
+TEST_CASE("RESP connection: members at random are larger together than a reply may be, refused",
+          "[resp][G9]") {
+  Fixture f;
+  for (const std::vector<Bytes>& words : std::vector<std::vector<Bytes>>{
+           {"SRANDMEMBER", "k", "-100000"}, {"HRANDFIELD", "k", "-100000", "WITHVALUES"}}) {
+    f.send(words);
+    while (!f.asked.empty()) {
+      Response page;
+      page.values = {Bytes(1u << 10, 'm'), Bytes(1u << 10, 'v')};
+      f.answer(f.next(), std::move(page));
+    }
+    CHECK(f.output() == Bytes("-") + kTooManyAgain + "\r\n");
+  }
+}
+
+TEST_CASE("RESP connection: commands of all connections fill the room, busy and nothing is asked",
+          "[resp][G9]") {
+  Fixture f, other;
+  f.node.room = other.node.room = std::make_shared<Room>(10u << 20);
+  for (int i = 0; i < 3; ++i) f.send({"SET", "k", Bytes(3u << 20, 'v')});
+  CHECK(f.asked.size() == 3);
+  other.send({"SET", "k", Bytes(3u << 20, 'v')});
+  other.send({"MSET", "k", Bytes(1u << 20, 'v')});
+  CHECK(other.asked.empty());
+  const Bytes refused = other.output();
+  CHECK(refused.starts_with("-BUSY "));
+  CHECK(refused.find("-BUSY ", 1) != Bytes::npos);
+  other.send({"SET", "k", "small"});  // what is small is not shut out
+  CHECK(other.asked.size() == 1);
+  f.answer(f.next(), Response());
+  other.send({"SET", "k", Bytes(3u << 20, 'v')});
+  CHECK(other.asked.size() == 2);
+  f.connection.reset();  // it has gone, with what it had in work
+  other.connection.reset();
+  CHECK(other.node.room->bytes() == 0);
+}
+
+TEST_CASE("RESP connection: replies that nobody takes fill the room, a large one more is refused",
+          "[resp][G9]") {
+  Fixture f;
+  f.node.room = std::make_shared<Room>(10u << 20);
+  f.node.room->set_unread(8u << 20);
+  f.send({"GET", "a"});
+  f.send({"GET", "b"});
+  f.send({"GETDEL", "c"});
+  f.answer_value(f.next(), Bytes(3u << 20, 'v'));
+  f.answer_value(f.next(), "small");
+  f.answer_value(f.next(), Bytes(3u << 20, 'v'));  // it is gone: only this reply has it
+  const Bytes output = f.output();
+  CHECK(output.starts_with("-BUSY "));
+  CHECK(output.find("$5\r\nsmall\r\n$3145728\r\n") != Bytes::npos);
+}
+
+TEST_CASE("RESP connection: a command of more keys than one may have, refused before it costs",
+          "[resp][G9]") {
+  Fixture f;
+  std::vector<Bytes> words(200'000, "k");
+  words.front() = "DEL";
+  f.send(words);
+  CHECK(f.asked.empty());
+  CHECK(f.output() == "-ERR found 200000 words, expected at most 131072 in a command of several keys\r\n");
+  words.front() = "SADD";  // is one request
+  f.send(words);
+  CHECK(f.asked.size() == 1);
+}
+
 TEST_CASE("RESP connection: a command about all keys begins when those before it are answered", "[resp]") {
   Fixture f;
   f.node.partitions = 1;
