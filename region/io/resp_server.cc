@@ -21,6 +21,7 @@ constexpr size_t kScratchBytes = 64u << 10;
 constexpr int kReadsATurn = 4;         // of one connection
 constexpr size_t kRequestsATurn = 32;  // of one connection
 constexpr size_t kAskedKept = 64;      // requests that a connection keeps memory for
+constexpr Duration kFavoured = Duration::millis(200), kFavourAgain = Duration::millis(5);
 constexpr Duration kTick = Duration::seconds(1);
 constexpr uint32_t kNumberMax = (1u << 24) - 1;  // three bytes of a name
 constexpr int kBacklog = 512;
@@ -182,6 +183,7 @@ void RespServer::wait_to_read(Peer& peer) {
 
 bool RespServer::may_read(const Peer& peer) const {
   if (!peer.connection.takes_input()) return false;
+  if (favoured_ == peer.number) return true;
   return input_bytes_ <= limits_.input_bytes_all_max || peer.input_bytes <= limits_.input_bytes_small;
 }
 
@@ -350,7 +352,30 @@ void RespServer::close(Peer& peer) {
   free_.push_back(number);
 }
 
+// While there is too much input, one connection of those that wait for room goes on, or none would ever come
+// to its command's end: whoever has most to be read, for a moment.
+void RespServer::favour() {
+  const auto waits = [&](uint32_t number) {
+    const Peer* peer = peers_[number].get();
+    return peer != nullptr && !peer->gone && peer->connection.takes_input() &&
+           peer->input_bytes > limits_.input_bytes_small;
+  };
+  if (input_bytes_ <= limits_.input_bytes_all_max) return favoured_.reset();
+  if (now_ - favoured_since_ < (favoured_ && waits(*favoured_) ? kFavoured : kFavourAgain)) return;
+  favoured_.reset();
+  favoured_since_ = now_;
+  size_t most = 0;
+  for (const uint32_t number : paused_) {
+    asio::error_code ignored;
+    const size_t there = waits(number) ? peers_[number]->socket.available(ignored) : 0;
+    if (there <= most) continue;
+    most = there;
+    favoured_ = number;
+  }
+}
+
 void RespServer::resume_reading() {
+  favour();
   std::vector<uint32_t> paused = std::exchange(paused_, {});
   for (const uint32_t number : paused) {
     Peer* peer = peers_[number].get();
@@ -377,8 +402,9 @@ void RespServer::tick(Instant now) {
     if (peer == nullptr || peer->gone) continue;
     const bool unread = peer->unwritten > 0 && now - peer->wrote > limits_.unread_max;
     const bool quiet = peer->unwritten == 0 && !peer->connection.has_output();
-    const bool half_sent =
-        quiet && peer->connection.is_half_sent() && now - peer->heard > limits_.half_sent_max;
+    bool half_sent = quiet && peer->connection.is_half_sent() && now - peer->heard > limits_.half_sent_max;
+    asio::error_code ignored;
+    if (half_sent && peer->paused && peer->socket.available(ignored) > 0) half_sent = false;  // not its fault
     const bool idle = quiet && peer->connection.idle() && now - peer->heard > limits_.idle_max;
     if (unread || half_sent || idle) close(*peer);
   }

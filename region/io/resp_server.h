@@ -10,6 +10,7 @@
 #include <asio.hpp>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "crdt/base/log.h"
@@ -78,6 +79,7 @@ class RespServer {
   void wait_to_write(Peer& peer);
   void close(Peer& peer);
   bool may_read(const Peer& peer) const;
+  void favour();
   void resume_reading();
 
   asio::io_context& io_;
@@ -95,6 +97,8 @@ class RespServer {
   std::vector<uint32_t> to_write_;
   std::vector<uint32_t> paused_;
   size_t input_bytes_ = 0, output_bytes_ = 0;  // that wait, of all connections
+  std::optional<uint32_t> favoured_;           // reads on although there is too much input
+  Instant favoured_since_{INT64_MIN / 2};
   Instant now_, next_tick_, started_;
   bool draining_ = false;
   uint64_t connections_ = 0, refused_ = 0, commands_ = 0, input_total_ = 0, output_total_ = 0;

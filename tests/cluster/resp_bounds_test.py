@@ -4,6 +4,7 @@ to send. Memory stays within bounds (G9), and others do not notice (G10)."""
 
 import contextlib
 import resource
+import threading
 
 from cluster import Cluster, ClusterTest, main
 from resp_client import Client, Error
@@ -86,6 +87,26 @@ class RespBoundsTest(ClusterTest):
                 client.raw(Client.encode("GET", "huge") * 4)
             self.serve_somebody_else()
             self.assert_grown_less(before, 768 * MIB, "60 clients that ask for 64 MiB each and read nothing")
+
+    def test_large_values_from_many(self):
+        command = Client.encode("SET", "written", b"v" * (8 * MIB))
+        before = self.memory()
+        answers = []
+        with self.clients(40) as clients:
+            for client in clients:
+                client.socket.settimeout(50)
+            threads = [threading.Thread(target=lambda c=c: (c.raw(command * 4), answers.extend(c.read() for _ in range(4))))
+                       for c in clients]
+            for thread in threads:
+                thread.start()
+            self.serve_somebody_else()
+            for thread in threads:
+                thread.join()
+        self.assertEqual(len(answers), 160)
+        for answer in answers:
+            if isinstance(answer, Error):
+                self.assertRegex(answer.args[0], "^BUSY ")
+        self.assert_grown_less(before, 768 * MIB, "40 clients that write 32 MiB each")
 
     def test_commands_of_many_keys(self):
         keys = Client.encode("EXISTS", *range(100000))
