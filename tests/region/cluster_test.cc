@@ -167,7 +167,7 @@ TEST_CASE("cluster: updates enter while a partition is scanned, its receiver has
   };
   std::map<std::string, std::string> b_had;
   int sent = 0;
-  for (; sent < 150; ++sent) {  // some before, some after the exchange, most of them in it
+  for (; sent < 400; ++sent) {  // some before, some after the exchange, most of them in it
     for (int i = 0; i < 4; ++i) {
       world.run_for(Duration::millis(1));
       b_had.insert(clock_and_rows(b));
@@ -375,7 +375,7 @@ TEST_CASE("cluster: memtables are full for moments, writers are slowed and nobod
   options.memtable_bytes = 16u << 10;
   World world(options);
   start(world);
-  world.sync_us = 5'000;
+  world.set_sync_time(Duration::micros(5'000));
   for (int round = 0; round < 60; ++round) {
     std::vector<uint64_t> sent;
     for (uint32_t i = 0; i < 6; ++i) {
@@ -404,13 +404,15 @@ TEST_CASE("cluster: memtables are full for moments, writers are slowed and nobod
 
 // HAZARDS 7: an increment without an id counts as often as it is run.
 TEST_CASE("cluster: every frame comes twice, a forwarded increment runs once", "[region]") {
-  World world({});
+  WorldOptions options;
+  options.datagrams = true;
+  options.jitter_max_us = 3'000;
+  World world(options);
   start(world);
-  world.duplicate_per_1000 = 1000;
-  world.jitter_us = 3'000;
+  world.rates().doubled = 1'000;
   for (int i = 0; i < 60; ++i)
     REQUIRE(world.add(world.node(0, i % 3), "sum" + std::to_string(i % 4), 1).outcome == Outcome::done);
-  world.duplicate_per_1000 = 0;
+  world.rates().doubled = 0;
   require_converged(world);
   for (int i = 0; i < 4; ++i) CHECK(world.get(world.node(0, 0), "sum" + std::to_string(i)).value == "15");
 }

@@ -89,10 +89,11 @@ TEST_CASE("disks: damage in the log, a checkpoint and an end before the node has
   World world(options);
   start(world);
   const NodeNumber victim = world.node(0, 1);
-  world.sync_us = 50'000;  // of a checkpoint, too: much is written before the first is done
+  world.set_sync_time(
+      Duration::micros(50'000));  // of a checkpoint, too: much is written before the first is done
   write(world, 0, 350, 50);
   world.run_for(Duration::millis(140));
-  world.sync_us = 150;
+  world.set_sync_time(Duration::micros(150));
   world.kill(victim, false);
   const storage::LogPosition checkpoint = world.disk(victim).checkpoint();
   bool damaged = false;
@@ -128,13 +129,13 @@ TEST_CASE("disks: the power fails as a damaged row is met, whoever votes afterwa
               Outcome::done);
     world.run_for(Duration::seconds(1));
     REQUIRE(world.disk(victim).damage_row(world.disk(victim).row_keys().at(3)));
-    world.sync_us = 1'000'000;
+    world.set_sync_time(Duration::micros(1'000'000));
     region::Request scan;
     scan.op = region::Op::scan;
     world.send(victim, scan);
     world.run_for(Duration::millis(150));
     REQUIRE(told(world, "a damaged row was found"));
-    world.sync_us = 150;
+    world.set_sync_time(Duration::micros(150));
     world.kill(victim);
     world.start(victim);
     REQUIRE(world.run_until([&] { return standing(world, victim) != "joining"; }));
@@ -187,7 +188,7 @@ TEST_CASE("disks: one is lost, and every witness takes seconds to answer, the me
   const NodeNumber victim = world.node(0, 1);
   world.kill(victim);
   world.wipe(victim);
-  world.sync_us = 3'000'000;
+  world.set_sync_time(Duration::millis(1'000));
   world.start(victim);
   bool votes = false;
   for (int i = 0; !votes && i < 1'200; ++i) {  // their logs are never synced as far as they go

@@ -283,8 +283,8 @@ TEST_CASE("session: writes wait as well, and supersede what the session has seen
   auto world = world_of();
   Session session{*world, {}};
   const NodeNumber eu = world->node(0, 0), us = world->node(1, 0);
-  world->wall_skew_ms[us] = world->wall_skew_ms[world->node(1, 1)] = world->wall_skew_ms[world->node(1, 2)] =
-      -30'000;  // its own stamp would lose
+  for (uint32_t j = 0; j < 3; ++j)
+    world->set_wall_offset(world->node(1, j), -30'000);  // its own stamp would lose
   REQUIRE(session.set(eu, "k", "first").outcome == Outcome::done);
   REQUIRE(session.set(us, "k", "second").outcome == Outcome::done);
   REQUIRE(world->run_until([&] { return world->converged(); }));

@@ -46,7 +46,7 @@ void Network::send(Instant now, uint32_t from, uint32_t to, Bytes&& frame) {
     ++counts_.refused;
     return;
   }
-  if (rates.lost > 0 && prng_.chance(rates.lost, 1000)) {
+  if ((rates.lost > 0 && prng_.chance(rates.lost, 1000)) || (loses && loses(from, to, frame))) {
     ++counts_.lost;
     return;
   }

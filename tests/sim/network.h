@@ -65,6 +65,9 @@ class Network {
   // Sees each frame that is sent, whatever becomes of it.
   std::function<void(Instant now, uint32_t from, uint32_t to, BytesView frame)> on_send;
 
+  // Takes away single frames, for tests that need the loss of a certain one.
+  std::function<bool(uint32_t from, uint32_t to, BytesView frame)> loses;
+
   const NetworkCounts& counts() const { return counts_; }
 
  private:

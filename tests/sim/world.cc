@@ -154,8 +154,8 @@ void World::start_all() {
     if (!running(i)) start(i);
 }
 
-void World::kill(uint32_t i, bool power) {
-  if (running(i)) end(i, power, !power);
+void World::kill(uint32_t i, bool power, bool noticed) {
+  if (running(i)) end(i, power, noticed);
 }
 
 void World::end(uint32_t i, bool power, bool noticed) {

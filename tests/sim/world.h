@@ -77,7 +77,9 @@ class World {
   void start(uint32_t machine);
   void start_all();
   // SIGKILL, or the power fails: then unsynced writes may be lost, and nobody is told.
-  void kill(uint32_t machine, bool power);
+  void kill(uint32_t machine, bool power) { kill(machine, power, !power); }
+  // `noticed`: its peers see their connections reset; otherwise their heartbeats find out.
+  void kill(uint32_t machine, bool power, bool noticed);
   void pause(uint32_t machine);
   void resume(uint32_t machine);
   void drain(uint32_t machine);  // SIGTERM: it hands over and ends by itself
