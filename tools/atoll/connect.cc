@@ -14,6 +14,11 @@ namespace {
 constexpr const char* kDefaultFile = "topology.toml";
 constexpr const char* kDevFile = ".atoll-dev/topology.toml";
 
+bool exists(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::exists(path, ignored);
+}
+
 }  // namespace
 
 void add_whom_options(CLI::App& command, Whom& whom, bool reads) {
@@ -62,16 +67,18 @@ void fill_from_shell(const CLI::App& command, const ShellState& shell, Whom& who
 }
 
 std::string topology_path(const Globals& globals) {
-  std::error_code ignored;
-  const bool is_default = globals.topology_file == kDefaultFile;
-  if (is_default && !std::filesystem::exists(kDefaultFile, ignored) &&
-      std::filesystem::exists(kDevFile, ignored))
-    return kDevFile;
+  if (globals.topology_file == kDefaultFile && !exists(kDefaultFile) && exists(kDevFile)) return kDevFile;
   return globals.topology_file;
 }
 
 Result<topology::Topology> load_topology(const Globals& globals) {
-  return topology::load(topology_path(globals));
+  const std::string path = topology_path(globals);
+  if (path == kDefaultFile && !exists(path))
+    return {Errc::not_found,
+            std::string("which cluster? There is no ") + kDefaultFile + " here and no " + kDevFile +
+                ": name its topology with -t FILE or ATOLL_TOPOLOGY, or make a cluster on this "
+                "machine: atoll dev up"};
+  return topology::load(path);
 }
 
 client::Options options_for(const Whom& whom) {
