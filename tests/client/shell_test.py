@@ -5,7 +5,9 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
+import termios
 import time
 import unittest
 
@@ -43,23 +45,31 @@ class Terminal:
         before, self.shown = self.shown.split(text, 1)
         return before
 
-    def end(self):
-        """Ctrl-D, and again where it came while the terminal still belonged to the line before."""
-        self.expect("> ")
-        end, done, status = time.monotonic() + SECONDS_MAX, 0, 0
-        while not done:
-            if time.monotonic() > end:
-                raise AssertionError("Ctrl-D does not end the shell, which shows {!r}".format(self.shown))
+    def keeps_lines(self):
+        """Whether the terminal itself makes lines of what is typed, and shows it."""
+        return termios.tcgetattr(self.fd)[3] & (termios.ICANON | termios.ECHO) != 0
+
+    def wait(self):
+        """Until the shell has ended, whatever it shows. Its exit status, or the signal that ended it, negative."""
+        end = time.monotonic() + SECONDS_MAX
+        while select.select([self.fd], [], [], max(0, end - time.monotonic()))[0]:
             try:
-                self.type("\x04")
-                ready, _, _ = select.select([self.fd], [], [], 0.2)
-                if ready:
-                    self.shown += os.read(self.fd, 4096).decode(errors="replace")
+                if not os.read(self.fd, 4096):
+                    break
             except OSError:  # it has gone
-                pass
-            done, status = os.waitpid(self.pid, os.WNOHANG)
+                break
+        else:
+            raise AssertionError("the shell does not end, and shows {!r}".format(self.shown))
+        status = os.waitpid(self.pid, 0)[1]
+        if not self.keeps_lines():
+            raise AssertionError("found the terminal in the shell's mode, expected the one it was in")
         os.close(self.fd)
         return os.waitstatus_to_exitcode(status)
+
+    def end(self):
+        self.expect("> ")
+        self.type("\x04")
+        return self.wait()
 
 
 class Shell(WithToyCluster):
@@ -160,6 +170,56 @@ class ShellAtTerminal(WithToyCluster):
         terminal.expect("incr t 7\n")
         terminal.expect("7\n")
         self.assertEqual(terminal.end(), 0)
+
+    def test_typed_before_it_is_asked_for(self):
+        terminal = Terminal(self.dir)
+        terminal.type("use us\nset ahead 'of time'\n")  # before the shell has begun
+        terminal.expect("atoll us> ")
+        terminal.expect("OK\n")
+        terminal.expect("atoll us> ")
+        self.assertFalse(terminal.keeps_lines())
+        for i in range(40):  # while commands run, and between their end and the next line
+            terminal.type("incr keys\nget ahead\nxx\x15set keys\x7f{0} {0}\n".format(i))
+        for i in range(40):
+            terminal.expect("\n{}\n".format(i + 1))
+            terminal.expect("\nof time\n")
+            terminal.expect("\nOK\n")
+        terminal.type("get key39\n")
+        terminal.expect("\n39\n")
+        terminal.type("\x04")
+        self.assertEqual(terminal.wait(), 0)
+
+    def test_interrupted_at_any_moment(self):
+        terminal = Terminal(self.dir)
+        terminal.expect("atoll nearest> ")
+        for i in range(40):  # as the prompt shows, and before it is read behind it
+            terminal.type("no such command \x03")
+            terminal.expect("atoll nearest> ")
+        terminal.type("set interrupted no\n")
+        terminal.expect("OK\n")
+        self.assertEqual(terminal.end(), 0)
+
+    def test_interrupted_while_a_command_runs(self):
+        self.tell("stop eu-1")
+        try:
+            terminal = Terminal(self.dir)
+            terminal.expect("atoll nearest> ")
+            terminal.type("get k --node eu-1 --deadline 59000\n")
+            terminal.expect("59000\n")
+            terminal.type("\x03")
+            terminal.expect("once more ends the shell")
+            self.tell("start eu-1")
+            terminal.expect("atoll nearest> ")
+            terminal.expect("atoll nearest> ")  # as after every Ctrl-C
+            self.tell("stop eu-1")
+            terminal.type("get k --node eu-1 --deadline 60000\n")
+            terminal.expect("60000\n")
+            terminal.type("\x03")
+            terminal.expect("once more ends the shell")
+            terminal.type("\x03")
+            self.assertEqual(terminal.wait(), -signal.SIGINT)
+        finally:
+            self.tell("start eu-1")
 
     def test_history_is_there_again(self):
         first = Terminal(self.dir)

@@ -20,6 +20,7 @@
 #include "tools/atoll/command_session.h"
 #include "tools/atoll/connect.h"
 #include "tools/atoll/json_bytes.h"
+#include "tools/atoll/line_editor.h"
 #include "tools/atoll/shell_state.h"
 
 namespace atolldb::tools {
@@ -118,6 +119,7 @@ int run_get(Caller& client, const Globals& globals, const KeyArgs& args) {
 
 Result<Bytes> value_of(const std::string& argument) {
   if (argument != "-") return argument;
+  const WholeInput input;
   Bytes value(kValueBytesMax + 1, '\0');
   std::cin.read(value.data(), static_cast<std::streamsize>(value.size()));
   value.resize(static_cast<size_t>(std::cin.gcount()));

@@ -39,4 +39,18 @@ class LineEditor {
   std::unique_ptr<Terminal> terminal_;  // null: a pipe
 };
 
+// While standard input is read to its end: a terminal shows what is typed, line by line, and Ctrl-D ends it,
+// whatever the shell has made of it.
+class WholeInput {
+ public:
+  WholeInput();
+  ~WholeInput();
+  WholeInput(const WholeInput&) = delete;
+  WholeInput& operator=(const WholeInput&) = delete;
+
+ private:
+  struct Mode;
+  std::unique_ptr<Mode> before_;  // null: no terminal
+};
+
 }  // namespace atolldb::tools
