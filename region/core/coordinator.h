@@ -45,6 +45,9 @@ class Coordinator : public std::enable_shared_from_this<Coordinator> {
   // -- requests; only while active. Each is answered through the node's Outgoing, at the latest at its
   // deadline.
   void execute(const Request& request, const ReplyTo& to, Instant deadline);
+  // Whether it can be told of an increment with this id, sent before, if it was counted: else the answer
+  // would be *unknown* now (rule 14).
+  bool can_tell(const RequestId& id) const;
   // A delta from another region, or a late one of this region (rule 11). False: send it again later.
   bool enter(const Entry& entry);
 
@@ -173,6 +176,7 @@ class Coordinator : public std::enable_shared_from_this<Coordinator> {
   void write(const Request& request, const ReplyTo& to, Instant deadline);
   Result<crdt::Mutation> mutate(const Request& request, const Dot& dot, crdt::Hlc stamp);
   // True: the id has decided what happens and the request is answered or waits.
+  bool nobody_else_can_bring(const RequestId& id) const;
   bool decide_by_id(const Request& request, const ReplyTo& to, Instant deadline, Bytes& id_bytes);
   void wait(Waiting&& waiting);
   void answer(Waiting& waiting);

@@ -352,6 +352,20 @@ void Coordinator::write(const Request& request, const ReplyTo& to, Instant deadl
   wait(std::move(waiting));
 }
 
+// Of an id that is not found: all replicas have told what they have, and none has lost it since.
+bool Coordinator::nobody_else_can_bring(const RequestId& id) const {
+  if (id.epoch == epoch_) return true;
+  uint64_t lost_epoch = partition_.lost_epoch;
+  for (const Follower& follower : followers_) lost_epoch = std::max(lost_epoch, follower.lost_epoch);
+  return id.epoch < epoch_ && reported_by_all() && id.epoch.number > lost_epoch;
+}
+
+bool Coordinator::can_tell(const RequestId& id) const {
+  if (const auto dot = RequestIds(node_.store, partition_.id).find(RequestIds::encode(id)))
+    return partition_.data.clock().contains(*dot);
+  return id.made_ms > partition_.ids_forgotten_ms && nobody_else_can_bring(id);
+}
+
 // Rule 14. A first attempt that names another epoch or too old a stamp is rejected: certainly nothing
 // happened, for it was sent once and is here. A retry may have predecessors anywhere.
 bool Coordinator::decide_by_id(const Request& request, const ReplyTo& to, Instant deadline, Bytes& id_bytes) {
@@ -396,10 +410,8 @@ bool Coordinator::decide_by_id(const Request& request, const ReplyTo& to, Instan
   if (first)
     return answer(Outcome::rejected, Errc::behind,
                   "the partition has a new coordinator: make a new request id");
-  uint64_t lost_epoch = partition_.lost_epoch;
-  for (const Follower& follower : followers_) lost_epoch = std::max(lost_epoch, follower.lost_epoch);
   if (canary(Canary::retry_runs_early)) return false;
-  if (id.epoch > epoch_ || !reported_by_all() || id.epoch.number <= lost_epoch)
+  if (!nobody_else_can_bring(id))
     return answer(Outcome::unknown, Errc::unavailable,
                   "not every replica has reported since the request id was made: whether it was counted is "
                   "not known yet");

@@ -1,6 +1,7 @@
 #include "region/core/router.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "crdt/base/canary.h"
 #include "region/core/look.h"
@@ -8,12 +9,15 @@
 
 namespace atolldb::region {
 
-namespace {
-size_t bytes_of(const Request& request) {
+size_t Router::bytes_of(const Request& request) {
   size_t bytes = sizeof request + request.key.size() + request.value.size();
   for (const Bytes& arg : request.args) bytes += sizeof arg + arg.size();
   return bytes;
 }
+
+namespace {
+// A retry that is refused so was decided upon before, and found that nobody had counted it.
+bool tells_that_it_never_ran(Errc code) { return code == Errc::wrong_type || code == Errc::overflow; }
 
 bool is_read(Op op) { return reads_key(op) || op == Op::route; }
 
@@ -59,6 +63,7 @@ void Router::handle(const ReplyTo& to, Request&& request) {
   if (job.request.local && !job.request.seen.empty() && job.request.on_behind != OnBehind::stale)
     job.request.local = false;
   if (job.request.local) return answer_locally(job);
+  if (!undecided_.empty() && undecided_.contains(job.request.key)) return park_or_hold(std::move(job));
   // A connection's commands for a key stay in their order: nobody overtakes what is parked.
   if (parked_of_.contains(job.partition)) return park(std::move(job));
   const Placed placed = place(job);
@@ -82,6 +87,17 @@ void Router::park(Job&& job) {
   parked_bytes_ += bytes;
   ++parked_of_[job.partition];
   parked_.push_back(std::move(job));
+}
+
+// Nobody overtakes an increment of its key that may be counted yet.
+void Router::park_or_hold(Job&& job) {
+  if (std::exchange(job.named, false)) job.request.id.reset();  // nothing has happened under that name
+  if (!undecided_.contains(job.request.key)) return park(std::move(job));
+  const size_t bytes = bytes_of(job.request);
+  if (parked_bytes_ + bytes > kParkedBytesMax)
+    return reject(job.to, Errc::busy, "this node has too many requests in work; try again soon");
+  parked_bytes_ += bytes;
+  behind_.push_back(std::move(job));
 }
 
 void Router::left(const Job& parked) {
@@ -130,6 +146,8 @@ Router::Placed Router::place(Job& job) {
     // Writers that are faster than checkpoints are slowed. A full disk is theirs to hear of.
     if (!is_read(job.request.op) && !node_.store.has_room() && !node_.store.disk_full())
       return Placed::no_room;
+    if (job.unsure && !coordinator->can_tell(*job.request.id)) return Placed::nobody;
+    if (job.unsure) decided(job);
     coordinator->execute(job.request, job.to, job.deadline);
     return Placed::yes;
   }
@@ -141,6 +159,7 @@ Router::Placed Router::place(Job& job) {
   }
   const auto to = believed_coordinator(partition, job);
   if (!to) return Placed::nobody;
+  if (takes_request_id(job.request.op) && !job.request.id && !job.request.forwarded) name(job);
   Request request = job.request;
   request.forwarded = true;
   request.deadline_ms =
@@ -171,14 +190,18 @@ void Router::on_forward_reply(NodeNumber from, const ForwardReply& reply) {
   Response& response = responses->front();
   Job job = std::move(at->second);
   forwarded_.erase(at);
+  if (job.named && node_.now.monotonic < job.deadline && ask_again(job, response)) return;
   if (response.outcome == Outcome::rejected && response.code == Errc::unavailable &&
       node_.now.monotonic < job.deadline) {
     job.hint = response.coordinator;
     job.hinted = raw(response.coordinator) != 0 && response.coordinator != from;
-    park(std::move(job));  // certainly nothing happened
+    park_or_hold(std::move(job));  // certainly nothing happened
     return;
   }
+  if (job.unsure && response.outcome == Outcome::rejected && !tells_that_it_never_ran(response.code))
+    return answer_unknown(job);  // so much for this attempt
   node_.out.reply(job.to, std::move(response));
+  if (job.unsure) decided(job);
 }
 
 void Router::on_peer_down(NodeNumber node) {
@@ -191,7 +214,11 @@ void Router::on_peer_down(NodeNumber node) {
     at = forwarded_.erase(at);
     if (is_read(job.request.op)) {
       job.hinted = false;
-      park(std::move(job));
+      park_or_hold(std::move(job));
+      continue;
+    }
+    if (job.named) {
+      wait_again(std::move(job));
       continue;
     }
     Response response;
@@ -205,6 +232,7 @@ void Router::on_peer_down(NodeNumber node) {
 }
 
 void Router::retry_parked() {
+  retry_unsure();
   if (parked_.empty()) return;
   std::list<Job> jobs = std::move(parked_);
   parked_.clear();
@@ -230,6 +258,7 @@ void Router::retry_parked() {
 
 void Router::tick() {
   const Instant now = node_.now.monotonic;
+  expire_unsure();
   retry_parked();
   for (auto at = parked_.begin(); at != parked_.end();) {
     if (now < at->deadline) {
@@ -256,8 +285,10 @@ void Router::tick() {
     response.message = "the coordinator did not answer before the deadline";
     response.node = node_.self;
     node_.out.reply(at->second.to, std::move(response));
+    if (at->second.unsure) decided(at->second);
     at = forwarded_.erase(at);
   }
+  go_on_behind();
 }
 
 }  // namespace atolldb::region

@@ -1,7 +1,8 @@
 #pragma once
 // Client requests on their way to the coordinator of their partition: here, or at one other node (one hop,
 // never two). A request that certainly had no effect may be tried again until its deadline; one that may have
-// had is unknown.
+// had is unknown. An increment whose client has not named it is named here before it leaves (rule 14), and so
+// can be asked about again: whether it was counted may be found out within its deadline.
 
 #include <functional>
 #include <list>
@@ -43,7 +44,9 @@ class Router {
   void retry_parked();
   void tick();
 
-  size_t in_work() const { return parked_.size() + forwarded_.size() + node_.waiting; }
+  size_t in_work() const {
+    return parked_.size() + forwarded_.size() + unsure_.size() + behind_.size() + node_.waiting;
+  }
 
  private:
   struct Job {
@@ -55,6 +58,10 @@ class Router {
     NodeNumber hint{};  // who was said to coordinate
     bool hinted = false;
     bool no_room = false;  // what it was parked for
+    // Of an increment: its id is this node's; it was named anew before; an attempt may have been counted.
+    bool named = false, renamed = false, unsure = false;
+    uint32_t tries = 0;
+    Instant again;  // when the next one is due
   };
 
   enum class Placed : unsigned char {
@@ -62,6 +69,7 @@ class Router {
     nobody,   // can take it now
     no_room,  // until a checkpoint has made some
   };
+  static size_t bytes_of(const Request& request);
   Placed place(Job& job);
   // Until it can be placed. Those of a partition go in the order in which they came.
   void park(Job&& job);
@@ -69,15 +77,36 @@ class Router {
   std::optional<NodeNumber> believed_coordinator(PartitionId partition, const Job& job) const;
   void answer_locally(const Job& job);
   void reject(const ReplyTo& to, Errc code, std::string message, NodeNumber coordinator = {});
+  void park_or_hold(Job&& job);
+
+  // -- increments that this node has named (router_increments.cc)
+  void name(Job& job);
+  void note_told(const Response& response, PartitionId partition);
+  bool ask_again(Job& job, const Response& response);
+  void wait_again(Job&& job);
+  void decided(const Job& job);
+  void retry_unsure();
+  void go_on_behind();
+  void expire_unsure();
+  void answer_unknown(const Job& job);
 
   NodeState& node_;
   FindPartition partition_;
   FindCoordinator coordinator_;
   std::list<Job> parked_;
   std::map<PartitionId, size_t> parked_of_;  // how many
-  size_t parked_bytes_ = 0;
-  std::map<NodeNumber, SeenTokens> seen_;  // of each node that forwards
-  std::map<uint64_t, Job> forwarded_;      // by token
+  size_t parked_bytes_ = 0;                  // of what came behind an unsure increment too
+  std::map<NodeNumber, SeenTokens> seen_;    // of each node that forwards
+  std::map<uint64_t, Job> forwarded_;        // by token
+  // Increments of which nobody can tell yet whether they were counted, and when they are asked about again;
+  // how many there are of a key, those under way included; and what came behind them for their keys.
+  std::list<Job> unsure_, behind_;
+  std::map<Bytes, uint32_t> undecided_;
+  struct Told {
+    Epoch epoch;
+    uint64_t stamp_ms = 0;
+  };
+  std::map<PartitionId, Told> told_;  // what the latest answers said
   uint64_t next_token_;  // begins anywhere: an answer to an earlier process of this node finds nothing
 };
 

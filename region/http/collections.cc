@@ -165,7 +165,10 @@ Answer add_to(const Exchange& exchange, Op op, std::vector<Bytes>&& args) {
   request.amount = *amount;
   request.args = std::move(args);
   const Response response = exchange.door.ask(std::move(request));
-  return failed(response) ? failure(response) : counter_answer(response);
+  if (failed(response)) return failure(response);
+  // Found by its request id: it was counted once, and the sum of then is not kept.
+  if (response.value.empty()) return json_answer({{"value", nullptr}});
+  return counter_answer(response);
 }
 
 Answer add(const Exchange& exchange) { return add_to(exchange, Op::add, {}); }

@@ -41,6 +41,12 @@ void render_value(Writer& reply, region::Response&& response, int64_t) {
 void render_number(Writer& reply, region::Response&& response, int64_t) { reply.integer(response.number); }
 
 void render_decimal(Writer& reply, region::Response&& response, int64_t) {
+  if (response.value.empty())  // found by its request id: the sum of then is not kept, and another's may be
+                               // the present one
+    return reply.error(
+        "COUNTED the increment was counted, once; the node that had it in work went down before it could "
+        "tell the "
+        "sum: do not repeat it, and read the present one");
   int64_t number = 0;
   std::from_chars(response.value.data(), response.value.data() + response.value.size(), number);
   reply.integer(number);

@@ -154,6 +154,15 @@ TEST_CASE("http answer: calls that make no sense, ask the node nothing") {
   CHECK(node.asked.empty());
 }
 
+TEST_CASE("http answer: an increment that was counted before its sum was told, no sum is made up", "[G4]") {
+  Node node;  // it answers done, and no value
+  for (const char* target : {"/v1/counter/a", "/v1/map/a/field"}) {
+    const Answer answer = node.call("POST", target);
+    CHECK(answer.status == 200);
+    CHECK(answer.body == R"({"value":null})");
+  }
+}
+
 TEST_CASE("http answer: a session, its token goes in and comes back joined", "[G8]") {
   const Bytes eu = region::format_token({{{RegionId{0}, 5}, "0123456789abcdef"}});
   const Bytes us = region::format_token({{{RegionId{1}, 7}, "fedcba9876543210"}});

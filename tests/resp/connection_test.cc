@@ -331,6 +331,18 @@ TEST_CASE("RESP connection: a client that does not read, nothing more is begun",
   CHECK(f.asked.size() == 1);
 }
 
+TEST_CASE("RESP connection: an increment that was counted before its sum was told, no sum is made up",
+          "[resp][G4]") {
+  Fixture f;
+  f.send({"INCR", "n"});
+  f.send({"HINCRBY", "m", "f", "2"});
+  f.answer(f.next(), Response());
+  f.answer(f.next(), Response());
+  const Bytes output = f.output();
+  CHECK(output.starts_with("-COUNTED "));
+  CHECK(output.find("-COUNTED ", 1) != Bytes::npos);
+}
+
 TEST_CASE("RESP connection: broken input, what came before is answered and then the end", "[resp]") {
   Fixture f;
   f.send({"GET", "a"});
