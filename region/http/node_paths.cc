@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "region/http/exchange.h"
+#include "region/http/openapi.h"
 
 namespace atolldb::http {
 namespace {
@@ -42,6 +43,14 @@ Answer status(const Exchange& exchange) {
   return out;
 }
 
+// docs/openapi.json, as this node was built with it.
+Answer openapi(const Exchange&) {
+  Answer out;
+  out.type = "application/json";
+  out.body = kOpenApi;
+  return out;
+}
+
 Answer metrics(const Exchange& exchange) {
   Answer out;
   out.type = "text/plain; version=0.0.4; charset=utf-8";
@@ -53,9 +62,13 @@ Answer metrics(const Exchange& exchange) {
 constexpr Path::Method kHealthz[] = {{"GET", healthz, {}}};
 constexpr Path::Method kReadyz[] = {{"GET", readyz, {}}};
 constexpr Path::Method kStatus[] = {{"GET", status, {}}};
+constexpr Path::Method kOpenApiMethods[] = {{"GET", openapi, {}}};
 constexpr Path::Method kMetrics[] = {{"GET", metrics, {}}};
-constexpr Path kPaths[] = {
-    {"/healthz", kHealthz}, {"/readyz", kReadyz}, {"/v1/status", kStatus}, {"/metrics", kMetrics}};
+constexpr Path kPaths[] = {{"/healthz", kHealthz},
+                           {"/readyz", kReadyz},
+                           {"/v1/status", kStatus},
+                           {"/v1/openapi.json", kOpenApiMethods},
+                           {"/metrics", kMetrics}};
 
 }  // namespace
 

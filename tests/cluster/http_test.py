@@ -104,8 +104,11 @@ class HttpTest(ClusterTest):
 
     def test_zz_the_document_describes_what_was_seen(self):
         """The last one by its name: it compares what all the others have called with docs/openapi.json."""
-        with open(DOCUMENT) as file:
-            document = json.load(file)
+        with open(DOCUMENT, "rb") as file:
+            text = file.read()
+        document, served = json.loads(text), self.us.get("/v1/openapi.json")
+        self.assertEqual((served.status, served.body), (200, text))
+        self.assertEqual(served.headers["Content-Type"], "application/json")
         called = set()
         for method, target, status in self.seen:
             path = described(document, target)
