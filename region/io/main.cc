@@ -7,6 +7,13 @@
 
 #include "region/io/daemon.h"
 
+// Read by jemalloc, where the daemon is linked with it. One thread does most of the work: more arenas would
+// only hold memory; and what a burst took goes back within a second.
+extern "C" {
+extern const char* malloc_conf;
+const char* malloc_conf = "narenas:2,dirty_decay_ms:1000,muzzy_decay_ms:0";
+}
+
 namespace atolldb::region {
 namespace {
 
