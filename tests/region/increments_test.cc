@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "crdt/base/prng.h"
 #include "region/core/message.h"
 #include "tests/region/frames.h"
 #include "tests/region/world.h"
@@ -128,22 +129,21 @@ TEST_CASE("increment: faults at any moment, the sum is what was answered", "[G4]
     CAPTURE(seed);
     Ring ring(seed);
     World& world = *ring.world;
+    Prng random(seed);
     int64_t done = 0, unknown = 0;
     std::vector<uint64_t> sent;
     for (int round = 0; round < 4; ++round) {
       for (int i = 0; i < 20; ++i) {
         sent.push_back(ring.add(30'000, Op::add));
-        world.run_for(Duration::micros(static_cast<int64_t>(world.prng().below(400))));
+        world.run_for(Duration::micros(static_cast<int64_t>(random.below(400))));
       }
-      world.drop_per_1000 = 20;
       Request route;
       route.op = Op::route;
       route.key = "n";
       const auto now = world.call(ring.door, std::move(route)).coordinator;
-      world.drop_per_1000 = 0;
       if (raw(now) == 0 || now == ring.door) continue;
       world.kill(now);
-      world.run_for(Duration::millis(static_cast<int64_t>(world.prng().below(3'000))));
+      world.run_for(Duration::millis(static_cast<int64_t>(random.below(3'000))));
       world.start(now);
     }
     for (const uint64_t one : sent) {

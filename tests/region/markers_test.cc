@@ -103,7 +103,6 @@ TEST_CASE("marker: a later takeover finds an update from before it, and answers 
     const NodeNumber us = world.node(1, 0), first = coordinator(world, world.node(0, 0));
     const auto others = others_than(world, first);
     const NodeNumber has_it = others[seed % 2], not_yet = others[(seed + 1) % 2];
-    world.sync_us = 5'000;
     world.loses = [&](NodeNumber from, NodeNumber to, BytesView) {
       return (from == first && to != has_it) || from == has_it;
     };
@@ -114,7 +113,6 @@ TEST_CASE("marker: a later takeover finds an update from before it, and answers 
     world.disk(first) = without;  // it was not synced yet
     world.loses = {};
     world.run_for(Duration::millis(20));
-    world.sync_us = 150;
     world.cut(has_it, first);
     world.cut(has_it, not_yet);
     for (uint32_t i = 0; i < 3; ++i) world.cut(has_it, world.node(1, i));
