@@ -25,9 +25,24 @@ constexpr size_t kOutputKeptBytes = 64u << 10;
 constexpr Duration kLinger = Duration::seconds(2);
 constexpr Duration kFlush = Duration::millis(500);  // at the end
 
+constexpr BytesView kNodeTargets[] = {"/healthz", "/readyz", "/metrics", "/v1/status"};
+
 // The head stands whole at the beginning of what is not done with.
 bool has_head(const HttpWire& wire) {
   return BytesView(wire.input).find("\r\n\r\n", wire.taken) != BytesView::npos;
+}
+
+// A call of the node itself, without a body that it could be waited for. By the head alone, before anybody
+// has understood it: what is taken for the other kind is answered all the same.
+bool asks_for_node(const HttpWire& wire) {
+  Bytes head = wire.input.substr(wire.taken, wire.input.find("\r\n\r\n", wire.taken) - wire.taken);
+  const BytesView target = BytesView(head).substr(std::min(head.size(), head.find(' ') + 1));
+  if (std::none_of(std::begin(kNodeTargets), std::end(kNodeTargets),
+                   [&](BytesView path) { return target.starts_with(path); }))
+    return false;
+  std::transform(head.begin(), head.end(), head.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; });
+  return head.find("content-length") == Bytes::npos && head.find("transfer-encoding") == Bytes::npos;
 }
 
 }  // namespace
@@ -138,14 +153,15 @@ void HttpServer::begin(Connection& connection) {
       refuse(connection, 431, "too_large", "the head of the request is too large");
     return;
   }
+  Queue& queue = asks_for_node(wire) ? node_calls_ : keys_;
   {
     const std::lock_guard lock(mutex_);
-    if (waiting_.size() < limits_.waiting_max) {
+    if (queue.waiting.size() < limits_.waiting_max) {
       connection.state = Connection::State::work;
-      waiting_.push_back(&connection);
+      queue.waiting.push_back(&connection);
     }
   }
-  if (connection.state == Connection::State::work) return work_.notify_one();
+  if (connection.state == Connection::State::work) return queue.work.notify_one();
   busy(connection, "too many requests wait for this node; try again soon");
 }
 

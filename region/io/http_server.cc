@@ -94,7 +94,8 @@ HttpServer::~HttpServer() {
     }
     tickets_.clear();
   }
-  work_.notify_all();
+  keys_.work.notify_all();
+  node_calls_.work.notify_all();
   for (std::thread& worker : workers_) worker.join();
   {
     const std::lock_guard lock(mutex_);
@@ -129,7 +130,8 @@ Status HttpServer::listen(const topology::Address& address) {
 
 void HttpServer::start() {
   connections_thread_ = std::thread([this] { look_after(); });
-  for (size_t i = 0; i < limits_.workers; ++i) workers_.emplace_back([this] { work(); });
+  for (size_t i = 0; i < limits_.workers; ++i) workers_.emplace_back([this] { work(keys_); });
+  for (size_t i = 0; i < limits_.node_workers; ++i) workers_.emplace_back([this] { work(node_calls_); });
 }
 
 void HttpServer::wake() { signal_fd(wake_fd_); }
@@ -202,14 +204,14 @@ std::string HttpServer::metrics() {
   return http::metrics_text(*figures, response.value);
 }
 
-void HttpServer::work() {
+void HttpServer::work(Queue& queue) {
   pthread_setname_np(pthread_self(), "http worker");
   std::unique_lock lock(mutex_);
   while (true) {
-    work_.wait(lock, [&] { return stopping_ || !waiting_.empty(); });
+    queue.work.wait(lock, [&] { return stopping_ || !queue.waiting.empty(); });
     if (stopping_) return;
-    Connection& connection = *waiting_.front();
-    waiting_.pop_front();
+    Connection& connection = *queue.waiting.front();
+    queue.waiting.pop_front();
     lock.unlock();
     carry_out(connection);
     lock.lock();

@@ -6,6 +6,7 @@
 // Bounds (G9): connections; for each, a head; requests that wait for a thread; bodies in work, in number and
 // bytes of all; answers that are not taken. Past them a request is answered 503. Who sends or takes nothing
 // for a while is ended. A slow head and a slow reader hold no thread, and slow bodies never hold them all.
+// Calls that wait for keys may hold all of theirs; /healthz and its like have others.
 
 #include <atomic>
 #include <condition_variable>
@@ -31,7 +32,8 @@ namespace atolldb::region {
 struct HttpLimits {
   size_t connections_max = 512;
   size_t workers = 32;
-  size_t waiting_max = 256;  // requests that wait for a worker
+  size_t node_workers = 2;   // for what asks for the node itself, and no key
+  size_t waiting_max = 256;  // requests that wait for a worker of either kind
   size_t head_bytes_max = 32u << 10;
   size_t body_bytes_max = 16u << 20;
   size_t body_bytes_all_max = 64u << 20;
@@ -95,7 +97,11 @@ class HttpServer {
   void wake();
 
   // -- a worker
-  void work();
+  struct Queue {
+    std::deque<Connection*> waiting;
+    std::condition_variable work;
+  };
+  void work(Queue& queue);
   void carry_out(Connection& connection);
   bool more(Connection& connection, HttpWire& wire, Instant begin) const;
   Response ask(Request&& request, http::Figures* figures);
@@ -115,8 +121,7 @@ class HttpServer {
   Instant now_, flush_until_, accept_again_;
 
   std::mutex mutex_;
-  std::condition_variable work_;
-  std::deque<Connection*> waiting_;    // for a worker
+  Queue keys_, node_calls_;
   std::vector<Connection*> returned_;  // by workers
   std::vector<ClientServer::Accepted> asked_;
   std::unordered_map<uint64_t, Ticket*> tickets_;

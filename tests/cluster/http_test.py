@@ -574,10 +574,19 @@ class LossTest(ClusterTest):
             self.assertIn(answer.status, (503, 504), answer.body)
             self.assertEqual(node.get("/healthz").status, 200)
             self.assertEqual(node.get("/v1/kv/k?local=true").headers["Atoll-Stale"], "true")
+            waiting = [threading.Thread(target=node.get, args=("/v1/kv/k?deadline_ms=20000",)) for _ in range(40)]
+            for thread in waiting:
+                thread.start()
+            wait_until("they wait", lambda: json.loads(node.get("/v1/status").body)["in_work"] >= 32)
+            for path, status in (("/healthz", 200), ("/readyz", 503), ("/metrics", 200)):
+                self.assertEqual(node.get(path).status, status)
+            self.assertTrue(all(thread.is_alive() for thread in waiting), "calls for keys were waited for")
             cluster.start("eu-2")
             cluster.start("eu-3")
             wait_until("the region is back", lambda: node.get("/readyz").status == 200)
             wait_until("writes are taken again", lambda: node.put("/v1/kv/k", b"x").status == 204)
+            for thread in waiting:
+                thread.join()
 
 
 if __name__ == "__main__":
