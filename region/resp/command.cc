@@ -45,6 +45,8 @@ std::string unknown_command(const std::vector<BytesView>& words) {
                     "', with args beginning with: ";
   for (size_t i = 1; i < words.size() && out.size() < 2 * kShown; ++i)
     out += "'" + std::string(words[i].substr(0, kShown)) + "' ";
+  if (const char* why = words.front().size() <= kShown ? why_not_offered(words.front()) : nullptr)
+    out += std::string("(not offered: ") + why + ")";
   return out;
 }
 

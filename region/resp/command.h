@@ -61,6 +61,8 @@ struct Command {
 std::span<const Command> all_commands();  // by name
 // Whatever the case. Nothing: it is not offered.
 const Command* find_command(BytesView name);
+// Of a command that Redis has: why it is not offered. nullptr: Redis has none of that name either.
+const char* why_not_offered(BytesView name);
 // Reply for a name that is not, and for a wrong number of words.
 std::string unknown_command(const std::vector<BytesView>& words);
 std::string wrong_arity(const Command& command);
@@ -74,6 +76,9 @@ std::optional<int64_t> parse_number(BytesView word);
 // The Redis whose behaviour is offered; some libraries look at it.
 inline constexpr const char* kRedisVersion = "7.0.15";
 inline constexpr const char* kNotANumber = "ERR value is not an integer or out of range";
+inline constexpr int64_t kRepeatedMax = 1 << 20;  // at random, one again and again
+inline constexpr const char* kCountOutOfRange =
+    "ERR value is out of range, value must between -1048576 and 9223372036854775807";
 inline constexpr const char* kTooManyAgain =
     "ERR so many at random are larger than 64 MiB together; ask for fewer at once";
 inline constexpr const char* kSyntax = "ERR syntax error";

@@ -128,7 +128,10 @@ void client(Call& call) {
   }
   if (is("setinfo", 4)) return set_info(call);
   if (is("info", 2)) return call.reply.verbatim(description(session) + "\n");
-  if (is("no-evict", 3) || is("no-touch", 3)) return call.reply.ok();  // nothing is evicted here
+  if (is("no-evict", 3) || is("no-touch", 3)) {  // nothing is evicted here
+    const bool known = equals(call.words[2], "on") || equals(call.words[2], "off");
+    return known ? call.reply.ok() : call.reply.error(kSyntax);
+  }
   if (is("help", 2)) {
     constexpr const char* kHelp[] = {"CLIENT <subcommand>:",
                                      "ID",
@@ -142,7 +145,10 @@ void client(Call& call) {
     for (const char* line : kHelp) call.reply.simple(line);
     return;
   }
-  call.reply.error("ERR unknown subcommand or wrong number of arguments for '" + std::string(call.words[1]) +
+  for (const char* name : {"id", "getname", "setname", "setinfo", "info", "no-evict", "no-touch", "help"})
+    if (equals(call.words[1], name))
+      return call.reply.error(std::string("ERR wrong number of arguments for 'client|") + name + "' command");
+  call.reply.error("ERR unknown subcommand '" + std::string(call.words[1].substr(0, 128)) +
                    "'. Try CLIENT HELP.");
 }
 

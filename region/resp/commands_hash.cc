@@ -123,8 +123,6 @@ Script hscan(Conversation& c, const Node&) {
   for (const BytesView item : shown) c.reply.bulk(item);
 }
 
-constexpr int64_t kRepeatedMax = 1 << 20;
-
 // Fields from a random place on, and round.
 Script hrandfield(Conversation& c, const Node&) {
   const bool with_values = c.words.size() == 4;
@@ -133,8 +131,8 @@ Script hrandfield(Conversation& c, const Node&) {
     co_return;
   }
   const auto count = c.words.size() > 2 ? parse_number(c.words[2]) : std::optional<int64_t>(1);
-  if (!count || *count < -kRepeatedMax || *count > INT64_MAX / 2) {
-    c.reply.error(count ? "ERR value is out of range" : kNotANumber);
+  if (!count || *count < -kRepeatedMax || (with_values && *count > INT64_MAX / 2)) {
+    c.reply.error(!count ? kNotANumber : with_values ? "ERR value is out of range" : kCountOutOfRange);
     co_return;
   }
   const auto wanted = static_cast<size_t>(std::abs(*count));

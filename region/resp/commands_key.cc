@@ -134,7 +134,8 @@ Script dbsize(Conversation& c, const Node&) {
 
 // A delete of every key that is seen: updates that no replica here has seen survive.
 Script flush(Conversation& c, const Node&) {
-  if (c.words.size() == 2 && !equals(c.words[1], "sync") && !equals(c.words[1], "async")) {
+  if (c.words.size() > 2 ||
+      (c.words.size() == 2 && !equals(c.words[1], "sync") && !equals(c.words[1], "async"))) {
     c.reply.error(kSyntax);
     co_return;
   }

@@ -77,10 +77,17 @@ void get_keys(Call& call) {
   const auto words = static_cast<int>(call.words.size()) - 2;
   if (found->arity >= 0 ? words != found->arity : words < -found->arity)
     return call.reply.error("ERR Invalid number of arguments specified for command");
-  if (found->first_key == 0) return call.reply.error("ERR The command has no key arguments");
-  const int last = found->last_key < 0 ? words + found->last_key : found->last_key;
+  int first = found->first_key, last = found->last_key < 0 ? words + found->last_key : found->last_key;
+  if (equals(call.words[2], "sintercard")) {  // says how many
+    const auto count = parse_number(call.words[3]);
+    if (!count || *count <= 0 || *count > words - 2)
+      return call.reply.error("ERR Invalid arguments specified for command");
+    first = 2;
+    last = static_cast<int>(*count) + 1;
+  }
+  if (first == 0) return call.reply.error("ERR The command has no key arguments");
   std::vector<BytesView> keys;
-  for (int i = found->first_key; i <= last; i += found->key_step)
+  for (int i = first; i <= last; i += std::max(1, found->key_step))
     keys.push_back(call.words[static_cast<size_t>(i) + 2]);
   call.reply.array(keys.size());
   for (const BytesView key : keys) call.reply.bulk(key);
@@ -121,7 +128,10 @@ Script info(Conversation& c, const Node& node) {
   if (c.failed(status)) co_return;
   std::string text;
   if (c.words.size() == 1) text = info_text(node, status.value, "default");
-  for (size_t i = 1; i < c.words.size(); ++i) text += info_text(node, status.value, lower(c.words[i]));
+  for (size_t i = 1; i < c.words.size(); ++i) {
+    const std::string section = info_text(node, status.value, lower(c.words[i]));
+    text += (text.empty() || section.empty() ? "" : "\r\n") + section;
+  }
   c.reply.verbatim(text);
 }
 
@@ -140,7 +150,9 @@ std::vector<std::pair<const char*, std::string>> settings(const Node& node) {
 }
 
 void config(Call& call) {
-  if (!equals(call.words[1], "get") || call.words.size() < 3)
+  if (equals(call.words[1], "get") && call.words.size() < 3)
+    return call.reply.error("ERR wrong number of arguments for 'config|get' command");
+  if (!equals(call.words[1], "get"))
     return call.reply.error("ERR only CONFIG GET is offered: nodes are configured by the topology file");
   std::vector<std::pair<const char*, std::string>> shown;
   for (auto& setting : settings(call.node))

@@ -166,8 +166,6 @@ void spop(Call& call) {
            });
 }
 
-constexpr int64_t kRepeatedMax = 1 << 20;
-
 Script srandmember(Conversation& c, const Node&) {
   if (c.words.size() > 3) {
     c.reply.error(kSyntax);
@@ -180,7 +178,7 @@ Script srandmember(Conversation& c, const Node&) {
   }
   const auto count = parse_number(c.words[2]);
   if (!count || *count < -kRepeatedMax) {
-    c.reply.error(count ? "ERR value is out of range" : kNotANumber);
+    c.reply.error(count ? kCountOutOfRange : kNotANumber);
     co_return;
   }
   const int64_t wanted = std::abs(*count);

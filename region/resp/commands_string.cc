@@ -13,7 +13,7 @@ using region::Request;
 using region::Response;
 
 constexpr const char* kNoExpiry =
-    "ERR expiry is not offered: keys stay until they are deleted (EX, PX, EXAT, PXAT, KEEPTTL)";
+    "ERR expiry is not offered: keys stay until they are deleted (EX, PX, EXAT, PXAT)";
 
 void get(Call& call) { call.ask(request_of(Op::get, call.words[1]), render_value); }
 
@@ -35,13 +35,14 @@ void set(Call& call) {
   for (size_t i = 3; i < call.words.size(); ++i) {
     const BytesView word = call.words[i];
     const bool absent = equals(word, "nx"), present = equals(word, "xx");
-    if ((absent || present) && request.condition == Condition::none) {
-      request.condition = absent ? Condition::absent : Condition::present;
+    const Condition condition = absent ? Condition::absent : Condition::present;
+    if ((absent || present) && (request.condition == Condition::none || request.condition == condition)) {
+      request.condition = condition;
     } else if (equals(word, "get")) {
       request.want_old = true;
-    } else {
-      const bool expiry = equals(word, "ex") || equals(word, "px") || equals(word, "exat") ||
-                          equals(word, "pxat") || equals(word, "keepttl");
+    } else if (!equals(word, "keepttl")) {  // what never expires keeps doing so
+      const bool expiry =
+          equals(word, "ex") || equals(word, "px") || equals(word, "exat") || equals(word, "pxat");
       return call.reply.error(expiry ? kNoExpiry : kSyntax);
     }
   }

@@ -132,7 +132,11 @@ void Connection::begin_command(std::vector<Asked>& asked) {
   const std::vector<BytesView>& words = parser_.words();
   ++commands_;
   const Command* command = find_command(words.front());
-  if (command == nullptr) return reply_error(unknown_command(words));
+  if (command == nullptr) {
+    // A web page that posts to this port: what follows its head would be taken for commands.
+    if (equals(words.front(), "post") || equals(words.front(), "host:")) session_.closing = true;
+    return reply_error(unknown_command(words));
+  }
   const auto count = static_cast<int>(words.size());
   if (command->arity >= 0 ? count != command->arity : count < -command->arity)
     return reply_error(wrong_arity(*command));

@@ -96,6 +96,7 @@ std::string info_text(const Node& node, BytesView status_json, BytesView section
   if (out.section("server", "Server")) {
     out.line("redis_version", kRedisVersion);
     out.line("redis_mode", "standalone");
+    out.line("arch_bits", uint64_t{8 * sizeof(void*)});
     out.line("process_id", node.pid);
     out.line("tcp_port", node.port);
     out.line("uptime_in_seconds", figures.uptime_seconds);
@@ -138,6 +139,7 @@ std::string info_text(const Node& node, BytesView status_json, BytesView section
     out.line("used_cpu_user", seconds(figures.cpu_user_seconds));
   }
   if (out.section("cluster", "Cluster")) out.line("cluster_enabled", uint64_t{0});
+  out.section("keyspace", "Keyspace");  // how many keys there are, DBSIZE counts
   if (out.section("atoll", "Atoll")) write_atoll(out, node, status);
   return out.take();
 }

@@ -117,7 +117,9 @@ Parsed CommandParser::take_number(BytesView bytes, const char* what, int64_t& nu
   const char* first = bytes.data() + at_ + 1;
   const char* last = bytes.data() + end;
   const auto [stopped, error] = std::from_chars(first, last, number);
-  if (error != std::errc() || stopped != last || first == last || bytes[end + 1] != '\n') number = INT64_MIN;
+  const bool zeros = last - first > 1 && (*first == '0' || (*first == '-' && first[1] == '0'));
+  if (error != std::errc() || stopped != last || first == last || zeros || bytes[end + 1] != '\n')
+    number = INT64_MIN;
   at_ = end + 2;
   return Parsed::command;
 }

@@ -90,8 +90,11 @@ class RedisTableTest(ClusterTest):
             return connection.makefile("rb").readline().decode()
 
     def test_what_is_not_offered_is_refused(self):
-        for name in (name for name, (here, _) in table().items() if here == "not offered"):
-            self.assertRegex(self.ask(name), "^-ERR unknown command", name)
+        for name, note in ((name, note) for name, (here, note) in table().items() if here == "not offered"):
+            answer, why = self.ask(name), re.sub(r"\[(.*?)\]\(.*?\)", r"\1", note).replace("`", "")
+            self.assertRegex(answer, "^-ERR unknown command '{}', with args beginning with: ".format(name))
+            self.assertTrue(answer.endswith("(not offered: {})\r\n".format(why)), answer)
+        self.assertEqual(self.ask("GETX", "a"), "-ERR unknown command 'GETX', with args beginning with: 'a' \r\n")
 
     def test_subcommands_that_the_notes_name_are_there_and_no_others(self):
         cli("-p", self.port, "SET", "key", "value")

@@ -344,8 +344,26 @@ nonsense
 nonsense a b
 COMMAND GETKEYS GET a
 COMMAND GETKEYS MSET a 1 b 2
+COMMAND GETKEYS SINTERCARD 2 a b LIMIT 1
+COMMAND GETKEYS SINTERCARD 3 a b
+CLIENT WHAT
+CLIENT ID x
+CLIENT SETNAME
+CLIENT NO-EVICT maybe
+CLIENT NO-EVICT on
+CONFIG GET
 RESET
+SET often 1 NX NX
+SET often 2 XX XX
+SET often 3 NX XX
+SET often 4 KEEPTTL
+SET often 5 XX KEEPTTL GET
+GET often
+HRANDFIELD nothing 9223372036854775807
+HRANDFIELD nothing 9223372036854775807 WITHVALUES
 FLUSHDB WHAT
+FLUSHALL SYNC WHAT
+DBSIZE
 FLUSHDB
 DBSIZE
 KEYS *
@@ -439,6 +457,22 @@ class RespTest(ClusterTest):
             self.assertEqual([client.read(), client.read()], ["OK", b"a b\n"])
             self.assertEqual(client.read(), Error("ERR Protocol error: unbalanced quotes in request"))
             self.assertTrue(client.at_end())
+
+    def test_lengths_and_requests_of_another_protocol_end_the_connection(self):
+        with Redis() as redis:
+            for data in (b"*01\r\n$4\r\nPING\r\n", b"*1\r\n$04\r\nPING\r\n", b"*-0\r\nPING\r\n"):
+                for port in (redis.port, self.ports[0]):
+                    with Client(port) as client:
+                        client.raw(data)
+                        self.assertRegex(client.read().args[0], "^ERR Protocol error: invalid (multi)?bulk length$")
+                        self.assertTrue(client.at_end())
+        with Client(self.ports[0]) as other:
+            for head in (b"POST / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost: here\r\n"):
+                with Client(self.ports[0]) as client:
+                    client.raw(head + b"\r\nSET posted by-a-web-page\r\n")
+                    while not client.at_end():
+                        pass
+                self.assertIsNone(other.call("GET", "posted"))
 
     def test_version_3(self):
         with Client(self.ports[0]) as client:
