@@ -115,6 +115,7 @@ struct NodeState {
   size_t answer_bytes = 0;           // of large answers that wait for confirmations
   uint64_t blocked_bytes = 0;        // of those that wait for a conditional write
   uint64_t superseded = 0;           // conditional writes that were given this verdict here
+  uint64_t slowed = 0;               // writes that waited for room in the memtables
 
   Actor actor() const { return {self, start, random}; }
   const topology::Ring& ring() const { return rings[raw(region)]; }

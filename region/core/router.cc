@@ -68,6 +68,7 @@ void Router::handle(const ReplyTo& to, Request&& request) {
   if (parked_of_.contains(job.partition)) return park(std::move(job));
   const Placed placed = place(job);
   job.no_room = placed == Placed::no_room;
+  if (job.no_room) ++node_.slowed;
   if (placed != Placed::yes) park(std::move(job));
 }
 

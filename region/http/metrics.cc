@@ -140,6 +140,24 @@ void add_regions(Families& families, const json& status) {
   }
 }
 
+void add_losses(Families& families, const json& status) {
+  const auto regions = status.find("regions");
+  if (regions == status.end()) return;
+  constexpr std::array<std::array<const char*, 3>, 3> kCounters{{
+      {"streams_lost", "atoll_region_streams_lost_total",
+       "Streams to the other region whose target went down."},
+      {"streams_stalled", "atoll_region_streams_stalled_total",
+       "Streams to the other region that were sent again from what is confirmed, for nothing was heard."},
+      {"exchanges", "atoll_region_exchanges_total",
+       "Partitions that were offered whole to the other region, for deltas were gone."},
+  }};
+  for (const auto& [field, name, help] : kCounters) {
+    MetricFamily& family = families.add(MetricType::Counter, name, help);
+    for (const auto& [other, region] : regions->items())
+      Families::set(family, {{"from", status.value("region", "")}, {"to", other}}, number(region, field));
+  }
+}
+
 void add_node(Families& families, const json& status) {
   const auto gauge = [&](const char* field, const char* name, const char* help) {
     families.gauge(name, help, number(status, field));
@@ -164,6 +182,8 @@ void add_node(Families& families, const json& status) {
   families.gauge("atoll_log_records_per_sync", "Records that shared a sync, on average since the start.",
                  syncs > 0 ? records / syncs : 0);
   families.counter("atoll_checkpoints_total", "Checkpoints done.", number(status, "checkpoints"));
+  families.counter("atoll_slowed_writes_total",
+                   "Writes that waited until a checkpoint had made room for them.", number(status, "slowed"));
   families.counter("atoll_superseded_writes_total",
                    "Conditional writes that came to light late and were found not to hold.",
                    number(status, "superseded"));
@@ -196,6 +216,7 @@ std::string metrics_text(const Figures& figures, BytesView status_text) {
   add_doors(families, figures);
   add_busy(families, figures);
   add_regions(families, status);
+  add_losses(families, status);
   add_node(families, status);
   add_process(families, figures);
   return families.text();

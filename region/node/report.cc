@@ -107,6 +107,9 @@ std::string status_json(region::Node& node, const wan::Streams& streams, const s
                             {"cut", std::find(cut.begin(), cut.end(), region.id) != cut.end()},
                             {"lag_entries", lag.dots},
                             {"behind_ms", lag.behind_ms},
+                            {"streams_lost", lag.streams_lost},
+                            {"streams_stalled", lag.streams_stalled},
+                            {"exchanges", lag.exchanges},
                             {"streams_open", lag.partitions_open},
                             {"streams", lag.partitions}};
   }
@@ -121,6 +124,7 @@ std::string status_json(region::Node& node, const wan::Streams& streams, const s
               {"partitions", node.partitions().size()},
               {"unsettled", unsettled},
               {"superseded", state.superseded},
+              {"slowed", state.slowed},
               {"in_work", node.in_work()},
               {"outbox_entries", outbox_entries},
               {"outbox_bytes", outbox_bytes},

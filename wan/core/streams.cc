@@ -95,6 +95,7 @@ void Streams::ask_for_exchange(PartitionId partition, Sending& sending) {
   sending.complete = lacks.empty();
   if (lacks.empty() || port_.outbox(partition).dots().covers(lacks)) return;
   if (canary(Canary::region_not_exchanged)) return;
+  ++losses_[port_.region_of(sending.target)].exchanges;
   send(sending.target, Exchange{partition});
 }
 
@@ -154,13 +155,11 @@ bool Streams::at_rest(PartitionId partition, RegionId region) const {
 // True: again in the next tick.
 bool Streams::tick_sending(PartitionId partition, RegionId region) {
   Sending& sending = this->sending(partition, region);
-  if (sending.open && sending.stream.stalled(now_.monotonic, port_.outbox(partition), kPatience)) {
+  const bool down = sending.open && !port_.up(sending.target);
+  if (down || (sending.open && sending.stream.stalled(now_.monotonic, port_.outbox(partition), kPatience))) {
     sending.stream.rewind();
     sending.open = false;
-  }
-  if (sending.open && !port_.up(sending.target)) {
-    sending.stream.rewind();
-    sending.open = false;
+    ++(down ? losses_[region].streams : losses_[region].stalls);
   }
   if (!sending.open) {
     open(partition, region, sending);
@@ -293,6 +292,11 @@ void Streams::on(const Exchange& m) {
 
 Streams::Lag Streams::lag(RegionId region) const {
   Lag lag;
+  if (const auto losses = losses_.find(region); losses != losses_.end()) {
+    lag.streams_lost = losses->second.streams;
+    lag.streams_stalled = losses->second.stalls;
+    lag.exchanges = losses->second.exchanges;
+  }
   for (const PartitionId partition : port_.coordinated()) {
     ++lag.partitions;
     const auto at = sending_.find({partition, region});

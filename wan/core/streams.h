@@ -62,6 +62,10 @@ class Streams final : private MessageHandler {
     uint64_t dots = 0;  // settled here and not acknowledged over there
     uint64_t behind_ms =
         0;  // how far the newest marker heard is ahead of the newest one that is covered here
+    // Since the process began: streams that were open when their target went down; those that were sent again
+    // from what is confirmed, for nothing was heard of them; partitions that were offered whole, for deltas
+    // were gone.
+    uint64_t streams_lost = 0, streams_stalled = 0, exchanges = 0;
   };
   Lag lag(RegionId region) const;
 
@@ -152,6 +156,10 @@ class Streams final : private MessageHandler {
   std::map<PartitionId, Instant> session_marked_;  // when one last was, a second ago at most
   std::set<Key> uncovered_;                        // session markers wait for what they name
   std::map<Key, Sending> sending_;
+  struct Losses {
+    uint64_t streams = 0, stalls = 0, exchanges = 0;
+  };
+  std::map<RegionId, Losses> losses_;
   std::map<Key, Receiving> receiving_;
 };
 
