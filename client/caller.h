@@ -3,8 +3,9 @@
 // a future or calls back, run_all() has many under way at once, at as many nodes as they belong to.
 //
 // Any number of threads may use one caller. A callback runs on the client's thread: it must not block, may
-// start more, and may not run(). What a caller has under way is bounded (Options::in_flight_max); beyond it a
-// call is rejected with Errc::busy, except by run_all(), which waits for its own.
+// start more, and may not run(), end the client or throw: the process would end. What a caller has under way
+// is bounded (Options::in_flight_max); beyond it a call is rejected with Errc::busy, except by run_all(),
+// which waits for its own.
 
 #include <condition_variable>
 #include <cstdint>

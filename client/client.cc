@@ -47,7 +47,10 @@ std::string names_of(const std::vector<T>& named) {
 Client::Client(std::unique_ptr<Loop> loop, RegionId region, const Options& options)
     : loop_(std::move(loop)), region_(region), local_(options.local), deadline_ms_(options.deadline_ms) {}
 
-Client::~Client() = default;
+// A process that was forked off lets the loop lie: its sockets are the other one's.
+Client::~Client() {
+  if (loop_->forked()) (void)loop_.release();
+}
 
 Result<std::unique_ptr<Client>> Client::open(const topology::Topology& topology, const Options& options) {
   CoreConfig config = core_config(options);

@@ -1,9 +1,11 @@
 #include "client/loop.h"
 
+#include <pthread.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include <zmq.h>
 
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -18,6 +20,14 @@ namespace {
 
 constexpr Duration kIdleMax = Duration::seconds(10);
 
+// How often this process has been forked off: the child counts, before it goes on.
+std::atomic<uint64_t> forks{0};
+
+void count_forks() {
+  static const int counted = pthread_atfork(nullptr, nullptr, [] { forks.fetch_add(1); });
+  ensure(counted == 0, "a handler of forks can be set");
+}
+
 Instant monotonic_now() {
   return {std::chrono::duration_cast<std::chrono::nanoseconds>(
               std::chrono::steady_clock::now().time_since_epoch())
@@ -29,6 +39,7 @@ Instant monotonic_now() {
 void Loop::ContextEnd::operator()(void* context) const { zmq_ctx_term(context); }
 
 Result<std::unique_ptr<Loop>> Loop::start(const CoreConfig& config, topology::Topology topology) {
+  count_forks();
   void* context = zmq_ctx_new();
   if (context == nullptr) return {Errc::io, std::string("client: no ZeroMQ context: ") + zmq_strerror(errno)};
   const int wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -50,6 +61,7 @@ Loop::Loop(const CoreConfig& config, topology::Topology topology, void* context,
       in_flight_max_(config.in_flight_max),
       context_(context),
       wake_fd_(wake_fd),
+      forks_(forks.load()),
       core_(config, topology_),
       links_(context, core_.links()) {}
 
@@ -65,7 +77,18 @@ void Loop::wake() {
   ensure(write(wake_fd_, &one, sizeof one) == sizeof one || errno == EAGAIN, "the eventfd cannot be written");
 }
 
+bool Loop::forked() const { return forks_ != forks.load(std::memory_order_relaxed); }
+
 bool Loop::send(region::Request&& request, const Target& target, Callback&& callback) {
+  if (forked()) {
+    region::Response response;
+    response.outcome = region::Outcome::rejected;
+    response.code = Errc::unavailable;
+    response.message =
+        "found a client that was opened before this process was forked off, expected one of its own";
+    callback(std::move(response));
+    return true;
+  }
   if (in_flight_.fetch_add(1) >= in_flight_max_ || stopping_) {
     in_flight_.fetch_sub(1);
     return false;

@@ -24,6 +24,9 @@ class Loop final : private Links::Handler {
 
   [[nodiscard]] bool send(region::Request&& request, const Target& target, Callback&& callback);
   void set_regions(std::vector<RegionId> nearest_first);
+  // The process has forked since: the thread is in the other one, and what goes through the sockets would be
+  // read there.
+  bool forked() const;
   bool on_thread() const { return std::this_thread::get_id() == thread_.get_id(); }
   const topology::Topology& topology() const { return topology_; }
   uint64_t retries() const { return retries_.load(std::memory_order_relaxed); }
@@ -64,6 +67,7 @@ class Loop final : private Links::Handler {
   std::atomic<uint32_t> in_flight_{0};  // taken and not called back
   std::atomic<bool> idle_{false};       // the thread waits, or is about to
   std::atomic<bool> stopping_{false};
+  const uint64_t forks_;  // of this process when the loop began
   std::atomic<uint64_t> retries_{0}, hedges_{0};
 
   // The loop's thread.

@@ -2,6 +2,9 @@
 
 #include "client/client.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <map>
@@ -83,6 +86,26 @@ struct Region {
 };
 
 }  // namespace
+
+TEST_CASE("client: the process forks, the child is told and the parent goes on", "[client][G10]") {
+  Region region;
+  auto client = region.client();
+  REQUIRE(client->set("k", "before").done());
+  const pid_t child = fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {  // 0: as it should be; the alarm ends it where it waits for ever
+    alarm(20);
+    const auto reply = client->get("k");
+    const bool told = reply.rejected() && reply.message.find("forked") != std::string::npos;
+    const auto later = client->start(calls::set("k", "child")).get();
+    client.reset();
+    _exit(told && later.rejected() ? 0 : 1);
+  }
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  CHECK(status == 0);
+  CHECK(client->get("k").value.value == "before");
+}
 
 TEST_CASE("client: each operation, its value comes back", "[client]") {
   Region region;
