@@ -84,20 +84,48 @@ Result<Condition> condition_of(const Call& call) {
   return call.if_match ? Condition::present : Condition::absent;
 }
 
+// ?context_in=body: {"value": ..., "context": "..."} instead of the bytes alone, for a context that no header
+// has room for. As large as a body may be, less what base64 costs.
+Status take_body(const Exchange& exchange, Request& request) {
+  const auto where = exchange.target.query.find("context_in");
+  if (where == exchange.target.query.end() || where->second == "header") {
+    request.value = exchange.call.body;
+    return ok();
+  }
+  if (where->second != "body")
+    return {Errc::invalid, "found another value of context_in, expected header or body"};
+  if (exchange.call.context)
+    return {Errc::invalid, "found Atoll-Context and a context in the body, expected one of them"};
+  constexpr const char* kExpected =
+      "found another body, expected {\"value\": a string or {\"base64\": ...}, \"context\": what "
+      "?siblings=true has returned}";
+  const json body = json::parse(exchange.call.body, nullptr, false);
+  if (!body.is_object() || body.size() != 2 || !body.contains("value") || !body.contains("context") ||
+      !body["context"].is_string())
+    return {Errc::invalid, kExpected};
+  auto value = bytes_of(body["value"]);
+  auto context = base64_decoded(body["context"].get<std::string>());
+  if (!value || !context) return {Errc::invalid, kExpected};
+  request.op = Op::set_context;
+  request.value = std::move(*value);
+  request.args.push_back(std::move(*context));
+  return ok();
+}
+
 Answer put(const Exchange& exchange) {
   const Call& call = exchange.call;
   const auto condition = condition_of(call);
   if (!condition) return invalid(condition.error().message);
   Request request = exchange.request(call.context ? Op::set_context : Op::set);
+  if (const auto taken = take_body(exchange, request); !taken) return invalid(taken.error().message);
+  if (request.op == Op::set_context && *condition != Condition::none)
+    return invalid("found a context and a condition, expected one of them");
   if (call.context) {
-    if (*condition != Condition::none)
-      return invalid("found Atoll-Context and a condition, expected one of them");
     auto context = base64_decoded(*call.context);
     if (!context) return invalid("found an Atoll-Context that is no base64, expected what GET has returned");
     request.args.push_back(std::move(*context));
   }
   request.condition = *condition;
-  request.value = call.body;
   const Response response = exchange.door.ask(std::move(request));
   if (failed(response)) return failure(response);
   if (*condition != Condition::none && response.number == 0)
@@ -121,8 +149,9 @@ Answer del(const Exchange& exchange) {
 }
 
 constexpr std::array<const char*, 2> kGetParameters{"siblings", "context"};
+constexpr std::array<const char*, 1> kPutParameters{"context_in"};
 constexpr Path::Method kMethods[] = {
-    {"GET", get, kGetParameters}, {"PUT", put, {}}, {"POST", append, {}}, {"DELETE", del, {}}};
+    {"GET", get, kGetParameters}, {"PUT", put, kPutParameters}, {"POST", append, {}}, {"DELETE", del, {}}};
 constexpr Path kPaths[] = {{"/v1/kv/{key}", kMethods}};
 
 }  // namespace

@@ -137,6 +137,37 @@ TEST_CASE("http answer: a set with a context or a condition, asks for exactly th
   CHECK(node.asked.size() == 3);
 }
 
+TEST_CASE("http answer: a context in the body, for what no header has room for") {
+  Node node;
+  const Bytes context(100'000, 'c');
+  const auto put = [&](const json& body) {
+    return node.call("PUT", "/v1/kv/a?context_in=body", body.dump());
+  };
+  CHECK(put({{"value", "new"}, {"context", base64(context)}}).status == 204);
+  CHECK(put({{"value", {{"base64", base64(Bytes("\xff\0", 2))}}}, {"context", ""}}).status == 204);
+  REQUIRE(node.asked.size() == 2);
+  CHECK(node.asked[0].op == Op::set_context);
+  CHECK(node.asked[0].value == "new");
+  CHECK(node.asked[0].args == std::vector<Bytes>{context});
+  CHECK(node.asked[1].value == Bytes("\xff\0", 2));
+  for (const json& body :
+       {json::array(), json::object(), json({{"value", "v"}}), json({{"value", 1}, {"context", ""}}),
+        json({{"value", "v"}, {"context", "?"}}), json({{"value", "v"}, {"context", 1}}),
+        json({{"value", "v"}, {"context", ""}, {"more", 1}})})
+    CHECK(put(body).status == 400);
+  CHECK(node.call("PUT", "/v1/kv/a?context_in=query", "v").status == 400);
+  Call both;
+  both.method = "PUT";
+  both.target = "/v1/kv/a?context_in=body";
+  both.body = json({{"value", "v"}, {"context", ""}}).dump();
+  both.context = "";
+  CHECK(node.call(both).status == 400);
+  both.context.reset();
+  both.if_match = "*";
+  CHECK(node.call(both).status == 400);
+  CHECK(node.asked.size() == 2);
+}
+
 TEST_CASE("http answer: calls that make no sense, ask the node nothing") {
   Node node;
   for (const char* target : {"/v1/kv", "/v1/kv/", "/", "/v1/set/a/b/c", "/v1/nothing/a"})
