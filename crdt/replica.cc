@@ -1,5 +1,6 @@
 #include "crdt/replica.h"
 
+#include "crdt/base/canary.h"
 #include "crdt/codec.h"
 #include "crdt/replica_impl.h"
 
@@ -7,9 +8,11 @@ namespace atolldb::crdt {
 
 namespace {
 
-constexpr uint64_t kStateVersion = 2;
-constexpr size_t kStateFields = 5;           // version, clock, leaves, waiting rows, exchange
-constexpr uint64_t kStateVersionOldest = 1;  // without the exchange
+// Version, clock, leaves, waiting rows; of 2 the exchange that is received; of 3, which is written where
+// there is something to say, the clears that are under way and what is ahead of the clock.
+constexpr uint64_t kStateVersionOldest = 1, kStateVersionPlain = 2, kStateVersion = 3;
+constexpr size_t kStateFields[] = {0, 4, 5, 7};
+constexpr size_t kSweepFields = 4;  // prefix, what is cleared, cursor, once more
 constexpr size_t kDigestBytes = 16;
 
 void write_digest(Writer& writer, const Digest& digest) {
@@ -63,8 +66,12 @@ void read_waiting(Reader& reader, PartitionId partition, WaitingRows& waiting) {
 
 }  // namespace
 
-Replica::Replica(PartitionId partition, const Placement& placement, Rows& rows)
-    : partition_(partition), placement_(placement), rows_(rows), leaves_(kTreeLeaves) {}
+Replica::Replica(PartitionId partition, const Placement& placement, Rows& rows, size_t cleared_at_once_max)
+    : partition_(partition),
+      placement_(placement),
+      rows_(rows),
+      leaves_(kTreeLeaves),
+      cleared_at_once_max_(cleared_at_once_max) {}
 
 Replica::Replica(Replica&&) noexcept = default;
 Replica::~Replica() = default;
@@ -77,8 +84,11 @@ Digest Replica::leaf(uint32_t leaf) const { return leaves_.at(leaf); }
 Bytes Replica::encode_state() const {
   Bytes out;
   Writer writer(out);
-  writer.array(kStateFields);
-  writer.uint(kStateVersion);
+  const DotSet ahead = minus(ahead_, clock_);
+  const bool plain = ahead.empty() && (sweeps_.empty() || canary(Canary::sweep_not_kept));
+  const uint64_t version = plain ? kStateVersionPlain : kStateVersion;
+  writer.array(kStateFields[version]);
+  writer.uint(version);
   write(writer, clock_);
   size_t used = 0;
   for (const Digest& leaf : leaves_) used += leaf == Digest{} ? 0 : 1;
@@ -98,6 +108,36 @@ Bytes Replica::encode_state() const {
     write(writer, pull_->clock);
     writer.bin(pull_->cursor);
   }
+  if (plain) return out;
+  writer.array(kSweepFields * sweeps_.size());
+  for (const auto& [prefix, sweep] : sweeps_) {
+    writer.bin(prefix);
+    write(writer, sweep.cleared);
+    writer.bin(sweep.cursor);
+    writer.uint(sweep.again ? 1 : 0);
+  }
+  write(writer, ahead);
+  return out;
+}
+
+Sweeps Replica::read_sweeps(Reader& reader) const {
+  Sweeps out;
+  const size_t fields = reader.array();
+  if (fields % kSweepFields != 0) reader.fail("a clear that is under way has 4 fields");
+  for (size_t i = 0; i < fields && reader.ok(); i += kSweepFields) {
+    Bytes prefix(reader.bin());
+    const Bytes header = row_key(prefix, header_row());
+    const auto parts = parse_row_key(header);
+    if (!parts || parts->prefix != prefix || parts->place.partition != partition_)
+      reader.fail("a clear of another partition");
+    if (!out.empty() && prefix <= out.rbegin()->first) reader.fail("clears out of order");
+    Sweep sweep;
+    sweep.cleared = read_dot_set(reader);
+    sweep.cursor = reader.bin();
+    if (!sweep.cursor.empty() && !sweep.cursor.starts_with(prefix)) reader.fail("a clear of another key");
+    sweep.again = reader.uint(1) == 1;
+    if (reader.ok()) out.emplace(std::move(prefix), std::move(sweep));
+  }
   return out;
 }
 
@@ -114,9 +154,9 @@ Status Replica::restore(BytesView state) {
   const size_t fields = reader.array();
   const uint64_t version = reader.uint();
   if (reader.ok() && (version < kStateVersionOldest || version > kStateVersion))
-    return {Errc::version, "replica state: version " + std::to_string(version) + ", expected 1 or 2"};
-  if (fields != (version == kStateVersionOldest ? kStateFields - 1 : kStateFields))
-    reader.fail("a replica's state has 5 fields, of version 1 4");
+    return {Errc::version, "replica state: version " + std::to_string(version) + ", expected 1 to 3"};
+  if (reader.ok() && fields != kStateFields[version])
+    reader.fail("a replica's state has 4, 5 or 7 fields, of version 1, 2 or 3");
   DotSet clock = read_dot_set(reader);
   std::vector<Digest> leaves(kTreeLeaves);
   read_leaves(reader, leaves);
@@ -124,6 +164,12 @@ Status Replica::restore(BytesView state) {
   read_waiting(reader, partition_, waiting);
   std::optional<Pull> pull;
   if (version > kStateVersionOldest) pull = read_pull(reader);
+  Sweeps sweeps;
+  DotSet ahead;
+  if (version == kStateVersion) {
+    sweeps = read_sweeps(reader);
+    ahead = read_dot_set(reader);
+  }
   if (!reader.done()) return reader.error("replica state");
   reset();
   clock_ = std::move(clock);
@@ -131,6 +177,9 @@ Status Replica::restore(BytesView state) {
   for (const Digest& leaf : leaves_) root_ += leaf;
   waiting_ = std::move(waiting);
   pull_ = std::move(pull);
+  sweeps_ = std::move(sweeps);
+  ahead_ = std::move(ahead);
+  ahead_unknown_ = pull_ && version != kStateVersion;
   return ok();
 }
 
@@ -142,6 +191,10 @@ void Replica::reset() {
   scans_.clear();
   pull_.reset();
   remembered_.reset();
+  sweeps_.clear();
+  live_names_ = 0;
+  ahead_.clear();
+  ahead_unknown_ = false;
 }
 
 Replica::At Replica::locate(BytesView key) const {
@@ -153,7 +206,9 @@ Replica::At Replica::locate(BytesView key) const {
 std::optional<Row> Replica::get(const Bytes& row_key, const RowName& name) const {
   Bytes bytes;
   if (!rows_.get(row_key, bytes)) return std::nullopt;
-  return decode_stored(name, bytes);
+  Row row = decode_stored(name, bytes);
+  strip_cleared(BytesView(row_key).substr(0, row_key.size() - 1 - sizeof name.id), name, row);
+  return row;
 }
 
 void Replica::account(uint32_t leaf, const std::optional<Digest>& before,

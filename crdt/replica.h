@@ -25,6 +25,7 @@
 #include "crdt/hlc.h"
 #include "crdt/rows.h"
 #include "crdt/sizes.h"
+#include "crdt/sweeps.h"
 #include "crdt/waiting_rows.h"
 
 namespace atolldb::crdt {
@@ -86,8 +87,10 @@ struct Units;  // of an exchange's chunk, decoded
 
 class Replica {
  public:
-  // `rows` outlives the replica. A new replica is empty; restore() brings one back.
-  Replica(PartitionId partition, const Placement& placement, Rows& rows);
+  // `rows` outlives the replica. A new replica is empty; restore() brings one back. A collection of more rows
+  // than `cleared_at_once_max` is cleared in steps (sweep()).
+  Replica(PartitionId partition, const Placement& placement, Rows& rows,
+          size_t cleared_at_once_max = kClearedAtOnceMax);
   Replica(Replica&&) noexcept;
   ~Replica();
 
@@ -168,6 +171,11 @@ class Replica {
   // Rule 13: an add joins only behind the same actor's add before it.
   bool ready(const Delta& delta) const;
 
+  // -- clears in steps: whether rows lie here that a clear has excluded already, and the next so many of
+  // them. Nothing shows the difference, but digests: they still count such rows.
+  bool sweeping() const;
+  void sweep(size_t rows_max);
+
   // -- digests over live rows, kept with every change
   Digest digest() const;
   Digest leaf(uint32_t leaf) const;
@@ -213,6 +221,7 @@ class Replica {
   };
 
   static std::optional<Pull> read_pull(Reader& reader);
+  Sweeps read_sweeps(Reader& reader) const;
   At locate(BytesView key) const;
   std::optional<Row> get(const Bytes& row_key, const RowName& name) const;
   static Held held_row(const RowKeyParts& parts, BytesView row_key, BytesView bytes, bool to_write);
@@ -225,22 +234,37 @@ class Replica {
   DotSet uncovered(const DotSet& context, const std::vector<Live>& live) const;
   Part seen_part(const RowName& name, const Row& row, const DotSet& excluded) const;
   Delta begin_delta(const At& at, const Dot& dot) const;
-  int64_t clear_parts(const At& at, const View& view, const Dot& dot, std::vector<Part>& parts) const;
+  void clear_parts(const At& at, const View& view, const Dot& dot, std::vector<Part>& parts) const;
+  void walk_waiting(const Bytes& begin, const Bytes& end,
+                    const std::function<bool(BytesView key, BytesView bytes)>& visit) const;
   Delta plain(const At& at, const View& view, const Dot& dot, std::vector<Live> live) const;
 
   // -- merging (replica_merge.cc)
   const DotSet& retained() const;
   bool has_arrived(const At& at, const RowName& name) const;
   Held hold(const At& at, const RowName& name) const;
-  std::vector<Held> hold_rows(const At& at, const std::vector<Part>& parts);
+  std::vector<Held> hold_rows(const At& at, const std::vector<Part>& parts,
+                              const std::vector<DotSet>& contexts, bool whole);
+  bool walk_to_clear(const At& at, std::vector<Held>& out);
   void merge(const At& at, Held& held, const Part& part, const std::vector<DotSet>& contexts,
              const std::vector<DotSet>& rests, const DotSet* excluded) const;
   void merge_key(BytesView key, const std::vector<DotSet>& contexts, const std::vector<Part>& parts,
                  const DotSet* joins);
-  uint64_t count_live(const Bytes& begin, const Bytes& end);
+  uint64_t count_live(BytesView prefix, RowTag tag) const;
   void store(const At& at, Held& held);
   void account(uint32_t leaf, const std::optional<Digest>& before, const std::optional<Digest>& after);
   void settle(const DotSet& covered);
+
+  // -- clears in steps (replica_sweep.cc)
+  const Sweep* sweep_of(BytesView prefix) const;
+  bool strip_cleared(BytesView prefix, const RowName& name, Row& row) const;
+  void walk_items(BytesView prefix, RowTag tag, BytesView from, bool live,
+                  const std::function<bool(BytesView key, BytesView bytes)>& visit) const;
+  bool any_ahead() const;
+  void note_ahead(const std::vector<Part>& parts);
+  void begin_sweep(const At& at, const Part& header, const std::vector<DotSet>& contexts, bool whole);
+  void note_live(const At& at, const RowName& name);
+  void forget_live(Sweep& sweep);
 
   // -- exchanges (replica_exchange.cc)
   std::vector<Bytes> own_rows(BytesView cursor, BytesView next);
@@ -255,6 +279,12 @@ class Replica {
   std::vector<Digest> leaves_;
   Digest root_;
   WaitingRows waiting_;
+
+  const size_t cleared_at_once_max_;
+  Sweeps sweeps_;
+  size_t live_names_ = 0;       // in all of them
+  DotSet ahead_;                // dots that exchanges and repairs brought ahead of the clock
+  bool ahead_unknown_ = false;  // the state that was restored does not say
 
   std::unique_ptr<Remembered> remembered_;  // until anything changes
 

@@ -39,42 +39,54 @@ class ChunkBuilder {
 
   // False: the chunk is full, and this row is the first of the next one.
   bool add(const RowKeyParts& row, BytesView bytes) {
-    if (keys_.empty() || prefix_ != row.prefix) {
-      if (full()) return false;
-      begin_key(row.prefix, row.key);
-    } else if (is_item(row.name.tag) && full() && !keys_.back().elements.empty()) {
-      stopped_at_ = row.name.tag;
-      return false;
-    }
+    if (!enter(row)) return false;
     append(row.name, bytes);
+    return true;
+  }
+  // The same of a row in which nothing is left since a clear.
+  bool skip(const RowKeyParts& row) {
+    if (!enter(row)) return false;
+    last_item_ = row.name;
+    size_ += kRowOverhead;
     return true;
   }
   void begin_key(BytesView prefix, BytesView key) {
     prefix_ = prefix;
+    last_item_.reset();
     keys_.push_back({Bytes(key), {}, {}});
     size_ += key.size() + 8;
   }
   void append(const RowName& name, BytesView bytes) {
     auto& rows = is_item(name.tag) ? keys_.back().elements : keys_.back().rows;
     rows.push_back({name, Bytes(bytes)});
+    if (is_item(name.tag)) last_item_ = name;
     size_ += bytes.size() + kRowOverhead;
   }
   // Of what kind the item is that the next chunk begins with, where this one ends inside a key.
   std::optional<RowTag> stopped_at() const { return stopped_at_; }
   const Bytes& prefix() const { return prefix_; }
   // Where the chunk ends, when it is not the last.
-  Bytes next() const {
-    return stopped_at_ ? row_key(prefix_, keys_.back().elements.back().name) : key_end(prefix_);
-  }
+  Bytes next() const { return stopped_at_ ? row_key(prefix_, *last_item_) : key_end(prefix_); }
   const std::vector<EncodedKey>& keys() const { return keys_; }
 
  private:
+  bool enter(const RowKeyParts& row) {
+    if (keys_.empty() || prefix_ != row.prefix) {
+      if (full()) return false;
+      begin_key(row.prefix, row.key);
+    } else if (is_item(row.name.tag) && full() && last_item_) {
+      stopped_at_ = row.name.tag;
+      return false;
+    }
+    return true;
+  }
   bool full() const { return size_ >= bytes_max_; }
 
   const size_t bytes_max_;
   size_t size_ = 0;
   Bytes prefix_;
   std::vector<EncodedKey> keys_;
+  std::optional<RowName> last_item_;  // of the last key
   std::optional<RowTag> stopped_at_;
 };
 
@@ -145,7 +157,10 @@ Replica::Chunk Replica::scan(uint64_t number, BytesView cursor, size_t bytes_max
   const auto add = [&](BytesView key, BytesView bytes) {
     const std::optional<RowKeyParts> row = parse_row_key(key);
     ensure(row.has_value(), "the store holds row keys");
-    return chunk.add(*row, bytes);
+    if (sweeps_.empty() || sweep_of(row->prefix) == nullptr) return chunk.add(*row, bytes);
+    Row counting = decode_stored(row->name, bytes);
+    if (!strip_cleared(row->prefix, row->name, counting)) return chunk.add(*row, bytes);
+    return counting.empty() ? chunk.skip(*row) : chunk.add(*row, encode(counting, row->name));
   };
   const auto append = [&](BytesView key, BytesView bytes) {
     chunk.append(parse_row_key(key)->name, bytes);

@@ -62,6 +62,9 @@ std::optional<int64_t> parse_integer(BytesView text);
 std::string to_decimal(Int128 value);
 bool fits_64_bits(Int128 value);
 
+// Where the rows of a collection end.
+Bytes item_end(BytesView prefix, RowTag tag);
+
 // Decodes a row that the store handed out; its checksum has been checked, so that it must be readable.
 Row decode_stored(const RowName& name, BytesView bytes);
 

@@ -75,6 +75,7 @@ Inspection Replica::inspect(BytesView key, size_t elements_max) {
   const auto visit = [&](BytesView row_key, BytesView bytes) {
     const RowName name = parse_row_key(row_key)->name;
     Row row = decode_stored(name, bytes);
+    strip_cleared(at.prefix, name, row);
     out.context.join(row.context);
     switch (name.tag) {
       case RowTag::header:

@@ -141,16 +141,16 @@ Result<uint64_t> Replica::count_fields(BytesView key) {
   if (Status checked = check_key(key); !checked) return checked.error();
   const At at = locate(key);
   if (is_other(view(at, false).type(), Type::map)) return wrong_type();
-  return count_live(tag_begin(at.prefix, RowTag::field), key_end(at.prefix));
+  return count_live(at.prefix, RowTag::field);
 }
 
-uint64_t Replica::count_live(const Bytes& begin, const Bytes& end) {
+uint64_t Replica::count_live(BytesView prefix, RowTag tag) const {
   uint64_t count = 0;
   const auto visit = [&](BytesView, BytesView bytes) {
     if (holds_live(bytes)) ++count;
     return true;
   };
-  rows_.walk(begin, end, std::cref(visit));
+  walk_items(prefix, tag, {}, true, std::cref(visit));
   return count;
 }
 
@@ -161,8 +161,8 @@ Result<Replica::Fields> Replica::fields(BytesView key, BytesView after, size_t l
   const At at = locate(key);
   if (is_other(view(at, false).type(), Type::map)) return wrong_type();
   Fields out;
-  Bytes from = tag_begin(at.prefix, RowTag::field);
-  if (!after.empty()) from.append(after).push_back('\0');
+  Bytes from;
+  if (!after.empty()) (from = tag_begin(at.prefix, RowTag::field)).append(after).push_back('\0');
   Bytes last;
   size_t size = 0;
   std::optional<Error> failed;
@@ -185,7 +185,7 @@ Result<Replica::Fields> Replica::fields(BytesView key, BytesView after, size_t l
     last.assign(name.id.data(), name.id.size());
     return true;
   };
-  rows_.walk(from, key_end(at.prefix), std::cref(visit));
+  walk_items(at.prefix, RowTag::field, from, true, std::cref(visit));
   if (failed) return *failed;
   return out;
 }

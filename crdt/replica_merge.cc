@@ -63,6 +63,7 @@ Replica::Held Replica::hold(const At& at, const RowName& name) const {
   held.row = decode_stored(name, bytes);
   held.digest = digest_of_row(held.row_key, name.tag, bytes);
   held.context_before = held.row.context;
+  held.changed = strip_cleared(at.prefix, name, held.row);
   return held;
 }
 
@@ -78,28 +79,51 @@ Replica::Held Replica::held_row(const RowKeyParts& parts, BytesView row_key, Byt
   return held;
 }
 
+// The rows that a clear changes, if they are not too many: then the clear goes on in steps, and these are the
+// rows before the items. True: all.
+bool Replica::walk_to_clear(const At& at, std::vector<Held>& out) {
+  size_t items = 0, before = 0;
+  const auto visit = [&](BytesView key, BytesView bytes) {
+    const std::optional<RowKeyParts> row = parse_row_key(key);
+    ensure(row.has_value(), "the store holds row keys");
+    if (!is_item(row->name.tag))
+      ++before;
+    else if (++items > cleared_at_once_max_)
+      return false;
+    out.push_back(held_row(*row, key, bytes, true));
+    return true;
+  };
+  if (sweep_of(at.prefix) != nullptr) {
+    rows_.walk(at.prefix, tag_begin(at.prefix, RowTag::element), std::cref(visit));
+    return false;
+  }
+  rows_.walk(at.prefix, tag_begin(at.prefix, RowTag::journal), std::cref(visit));
+  if (items <= cleared_at_once_max_)
+    rows_.walk(tag_begin(at.prefix, RowTag::field), key_end(at.prefix), std::cref(visit));
+  if (items <= cleared_at_once_max_) return true;
+  out.resize(before);
+  return false;
+}
+
 // The rows that these parts may change, in order. A clear may change every element and field, and then they
 // and the rows before them are walked; of a write of this replica its mutator has just read the rows before
 // the items.
-std::vector<Replica::Held> Replica::hold_rows(const At& at, const std::vector<Part>& parts) {
+std::vector<Replica::Held> Replica::hold_rows(const At& at, const std::vector<Part>& parts,
+                                              const std::vector<DotSet>& contexts, bool whole) {
   std::vector<Held> out;
-  const bool clears =
-      !parts.empty() && parts.front().name.tag == RowTag::header && !adds_nothing(parts.front());
+  bool clears = !parts.empty() && parts.front().name.tag == RowTag::header && !adds_nothing(parts.front());
   bool knows_strings = false, knows_items = false;
   if (remembered_ && remembered_->prefix == at.prefix && !(clears && remembered_->item_rows)) {
     out = std::move(remembered_->rows);
     knows_strings = true;
     knows_items = !remembered_->item_rows;
   } else if (clears) {
-    const auto visit = [&](BytesView key, BytesView bytes) {
-      const std::optional<RowKeyParts> row = parse_row_key(key);
-      ensure(row.has_value(), "the store holds row keys");
-      out.push_back(held_row(*row, key, bytes, true));
-      return true;
-    };
-    rows_.walk(at.prefix, tag_begin(at.prefix, RowTag::journal), std::cref(visit));
-    rows_.walk(tag_begin(at.prefix, RowTag::field), key_end(at.prefix), std::cref(visit));
-    knows_strings = knows_items = true;
+    knows_strings = true;
+    knows_items = walk_to_clear(at, out);
+    if (!knows_items) {
+      begin_sweep(at, parts.front(), contexts, whole);
+      clears = false;
+    }
   }
   remembered_.reset();
   const auto by_name = [](const Held& h, const RowName& name) { return h.name < name; };
@@ -171,7 +195,7 @@ void Replica::merge(const At& at, Held& held, const Part& part, const std::vecto
 void Replica::merge_key(BytesView key, const std::vector<DotSet>& contexts, const std::vector<Part>& parts,
                         const DotSet* joins) {
   const At at = locate(key);
-  std::vector<Held> rows = hold_rows(at, parts);
+  std::vector<Held> rows = hold_rows(at, parts, contexts, joins != nullptr);
   std::vector<DotSet> rests(contexts.size());
   for (size_t i = 0; i < contexts.size(); ++i)
     if (!retained().covers(contexts[i])) rests[i] = minus(contexts[i], retained());
@@ -196,7 +220,10 @@ void Replica::merge_key(BytesView key, const std::vector<DotSet>& contexts, cons
   }
   const auto adds = [](const Part& part) { return !part.live.empty(); };
   if (canary(Canary::remove_without_dot) && std::none_of(parts.begin(), parts.end(), adds)) joins = nullptr;
-  if (joins != nullptr) clock_.join(*joins);
+  if (joins != nullptr)
+    clock_.join(*joins);
+  else
+    note_ahead(parts);
   for (Held& row : rows) store(at, row);
 }
 
@@ -215,6 +242,7 @@ void Replica::store(const At& at, Held& held) {
   }
   Bytes bytes = encode(row, held.name);
   if (held.changed) account(at.leaf, held.digest, digest_of_row(held.row_key, held.name.tag, bytes));
+  if (!sweeps_.empty() && !row.live.empty() && is_item(held.name.tag)) note_live(at, held.name);
   rows_.put(held.row_key, std::move(bytes));
 }
 

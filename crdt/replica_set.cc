@@ -64,9 +64,13 @@ Result<Mutation> Replica::sreplace(BytesView key, const std::vector<BytesView>& 
   if (Status checked = check_items("an element", elements); !checked) return checked.error();
   if (elements.empty()) return del(key, dot, hlc);
   if (Status checked = check_key(key); !checked) return checked.error();
+  const std::vector<Named> named = rows_of(elements);
+  if (named.size() > kStoredMembersMax)
+    return {Errc::too_large, "a set of " + std::to_string(named.size()) + " members, at most " +
+                                 std::to_string(kStoredMembersMax) +
+                                 " can be stored at once: delete the key and add them in parts"};
   At at = locate(key);
   View view = this->view(at, true);
-  const std::vector<Named> named = rows_of(elements);
   Mutation out;
   out.count = static_cast<int64_t>(named.size());
   Delta delta = plain(at, view, dot, {});
@@ -118,7 +122,9 @@ Result<Mutation> Replica::clear(BytesView key, const Dot& dot, Hlc) {
   Mutation out;
   Delta delta = begin_delta(at, dot);
   delta.contexts.push_back(clock_);
-  out.count = clear_parts(at, view, dot, delta.parts);
+  clear_parts(at, view, dot, delta.parts);
+  out.count =
+      static_cast<int64_t>(count_live(at.prefix, RowTag::element) + count_live(at.prefix, RowTag::field));
   sort_parts(delta.parts);
   out.delta = std::move(delta);
   remember(std::move(at), std::move(view));
@@ -141,8 +147,8 @@ Result<Replica::Members> Replica::members(BytesView key, BytesView after, size_t
   const At at = locate(key);
   if (is_other(view(at, false).type(), Type::set)) return wrong_type();
   Members out;
-  Bytes from = tag_begin(at.prefix, RowTag::element);
-  if (!after.empty()) from.append(after).push_back('\0');
+  Bytes from;
+  if (!after.empty()) (from = tag_begin(at.prefix, RowTag::element)).append(after).push_back('\0');
   Bytes last;
   size_t size = 0;
   const auto visit = [&](BytesView row_key, BytesView bytes) {
@@ -158,7 +164,7 @@ Result<Replica::Members> Replica::members(BytesView key, BytesView after, size_t
     last.assign(name.id.data(), name.id.size());
     return true;
   };
-  rows_.walk(from, tag_begin(at.prefix, RowTag::journal), std::cref(visit));
+  walk_items(at.prefix, RowTag::element, from, true, std::cref(visit));
   return out;
 }
 
@@ -166,7 +172,7 @@ Result<uint64_t> Replica::count_members(BytesView key) {
   if (Status checked = check_key(key); !checked) return checked.error();
   const At at = locate(key);
   if (is_other(view(at, false).type(), Type::set)) return wrong_type();
-  return count_live(tag_begin(at.prefix, RowTag::element), tag_begin(at.prefix, RowTag::journal));
+  return count_live(at.prefix, RowTag::element);
 }
 
 }  // namespace atolldb::crdt

@@ -126,6 +126,7 @@ bool fits_64_bits(Int128 value) { return value >= INT64_MIN && value <= INT64_MA
 // the journal's rows, which are stepped over.
 Replica::View Replica::view(const At& at, bool to_write) const {
   View out;
+  const bool sweeping = sweep_of(at.prefix) != nullptr;
   bool at_journal = false;
   const auto visit = [&](BytesView key, BytesView bytes) {
     const std::optional<RowKeyParts> parts = parse_row_key(key);
@@ -142,6 +143,7 @@ Replica::View Replica::view(const At& at, bool to_write) const {
         return true;
       case RowTag::element:
         out.item_rows = true;
+        if (sweeping) return false;
         out.elements = holds_live(bytes);
         return !out.elements;
       case RowTag::journal:
@@ -149,27 +151,34 @@ Replica::View Replica::view(const At& at, bool to_write) const {
         return false;
       case RowTag::field:
         out.item_rows = true;
+        if (sweeping) return false;
         out.fields = holds_live(bytes);
         return !out.fields;
     }
     return false;
   };
   rows_.walk(at.prefix, key_end(at.prefix), std::cref(visit));
-  if (at_journal) rows_.walk(tag_begin(at.prefix, RowTag::field), key_end(at.prefix), std::cref(visit));
+  if (sweeping) {
+    out.item_rows = true;
+    out.elements = any_live(at, RowTag::element);
+    out.fields = !out.elements && any_live(at, RowTag::field);
+  } else if (at_journal) {
+    rows_.walk(tag_begin(at.prefix, RowTag::field), key_end(at.prefix), std::cref(visit));
+  }
   return out;
 }
 
 bool Replica::any_live(const At& at, RowTag tag) const {
   bool found = false;
   const auto visit = [&](BytesView, BytesView bytes) { return !(found = holds_live(bytes)); };
-  const auto next = static_cast<RowTag>(static_cast<uint8_t>(tag) + 1);
-  rows_.walk(tag_begin(at.prefix, tag), tag_begin(at.prefix, next), std::cref(visit));
+  walk_items(at.prefix, tag, {}, true, std::cref(visit));
   return found;
 }
 
 Type Replica::type(BytesView key) {
   if (!check_key(key)) return Type::none;
   const At at = locate(key);
+  if (sweep_of(at.prefix) != nullptr) return view(at, false).type();
   Type out = Type::none;
   const auto visit = [&](BytesView row_key, BytesView bytes) {
     const RowTag tag = parse_row_key(row_key)->name.tag;
@@ -274,15 +283,21 @@ Part Replica::over_field(const RowName& name, const Row& row, const View& view) 
 
 // The header has seen clock, kept context and live dots. What an item's row kept is a part of its own, since
 // a context speaks of one row (rule 7), and so are a field's totals, of which contexts do not speak at all
-// (rule 4). What a plain read of the key did not show goes to the journal. Answers how many items there were.
-int64_t Replica::clear_parts(const At& at, const View& view, const Dot& dot, std::vector<Part>& parts) const {
-  int64_t items = 0;
+// (rule 4). What a plain read of the key did not show goes to the journal.
+//
+// A set that is shown goes without a look at its elements: only those that keep a context have a part, and
+// these are listed. Of fields each is looked at, and most have nothing to say but a value that is shown.
+void Replica::clear_parts(const At& at, const View& view, const Dot& dot, std::vector<Part>& parts) const {
   Part header = seen_part(header_row(), view.header.row, {});
   const Type shown = view.type();
+  const bool fields = view.fields || (view.elements && any_live(at, RowTag::field));
+  const bool elements_unread = !any_ahead() && (shown == Type::set || !view.elements);
+  const bool fields_unread = !any_ahead() && (shown == Type::map || !fields);
   const auto visit = [&](BytesView key, BytesView bytes) {
     const RowName name = parse_row_key(key)->name;
-    const Row row = decode_stored(name, bytes);
-    if (!row.live.empty()) ++items;
+    if (name.tag == RowTag::field && fields_unread && is_plain_field(bytes)) return true;
+    Row row = decode_stored(name, bytes);
+    strip_cleared(at.prefix, name, row);
     header.extra.join(uncovered({}, row.live));
     if (name.tag == RowTag::element) {
       if (canary(Canary::contexts_of_rows_merged))
@@ -302,13 +317,22 @@ int64_t Replica::clear_parts(const At& at, const View& view, const Dot& dot, std
         parts.push_back(journal_part(dot, record_of(l, row.subject)));
     return true;
   };
-  if (view.item_rows) {
-    rows_.walk(tag_begin(at.prefix, RowTag::element), tag_begin(at.prefix, RowTag::journal),
-               std::cref(visit));
-    rows_.walk(tag_begin(at.prefix, RowTag::field), key_end(at.prefix), std::cref(visit));
-  }
+  const Bytes begin = tag_begin(at.prefix, RowTag::element), end = tag_begin(at.prefix, RowTag::journal);
+  if (view.item_rows && elements_unread)
+    walk_waiting(begin, end, std::cref(visit));
+  else if (view.item_rows)
+    rows_.walk(begin, end, std::cref(visit));
+  if (view.item_rows) rows_.walk(tag_begin(at.prefix, RowTag::field), key_end(at.prefix), std::cref(visit));
   parts.push_back(std::move(header));
-  return items;
+}
+
+// The rows that keep a context.
+void Replica::walk_waiting(const Bytes& begin, const Bytes& end,
+                           const std::function<bool(BytesView, BytesView)>& visit) const {
+  Bytes bytes;
+  const auto& waiting = waiting_.rows();
+  for (auto row = waiting.lower_bound(begin); row != waiting.end() && row->first < end; ++row)
+    if (rows_.get(row->first, bytes) && !visit(row->first, bytes)) return;
 }
 
 // SET and DEL supersede all that they hold, and have been shown what a plain read shows and nothing else: the

@@ -195,6 +195,19 @@ bool holds_live(BytesView bytes) {
   return !reader.rest().starts_with(kEmptyArray);
 }
 
+bool is_plain_field(BytesView bytes) {
+  Reader reader(bytes);
+  reader.array_of(kFields);
+  reader.uint();
+  reader.uint();
+  if (reader.array() != 3) return false;  // no live dot
+  reader.skip();                          // the name
+  const bool one = reader.array() == 3;   // of a sibling: dot, stamp, value
+  for (int i = 0; one && i < 3; ++i) reader.skip();
+  const bool plain = one && reader.array() == 0 && reader.try_nil();  // totals, idle baselines
+  return plain && reader.rest() == BytesView(&kEmptyArray, 1);
+}
+
 std::optional<Digest> digest_of_row(BytesView row_key, RowTag tag, BytesView bytes) {
   const Layout at = layout_of(bytes);
   if (bytes[at.live] == kEmptyArray) return std::nullopt;

@@ -98,6 +98,10 @@ Result<Row> decode_row(const RowName& name, BytesView bytes);
 // Whether an encoded row has a live dot, without decoding it. Requires: `bytes` is a row.
 bool holds_live(BytesView bytes);
 
+// Whether an encoded field holds one sibling and nothing else: no totals, no baselines, no context. Requires:
+// `bytes` is a field's row.
+bool is_plain_field(BytesView bytes);
+
 // What digests cover of an encoded row: its live dots, without context, and without a baseline that bears on
 // no live total (rule 12). Nothing: no live dot. Requires: `bytes` is a row of that name.
 std::optional<Digest> digest_of_row(BytesView row_key, RowTag tag, BytesView bytes);

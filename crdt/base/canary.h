@@ -44,6 +44,9 @@ namespace atolldb {
   X(remove_without_dot, "a remove is merged and its dot is not")                                \
   X(context_not_kept, "what a late update had superseded is forgotten")                         \
   X(clear_by_element, "a clear voids the elements that are there, and none that come late")     \
+  X(cleared_row_shown, "what a clear has excluded is shown until its row has gone")             \
+  X(sweep_ends_early, "of a large collection that is cleared, the first rows go")               \
+  X(sweep_not_kept, "a restart forgets what is being cleared")                                  \
   X(contexts_of_rows_merged, "what was seen of one element counts as seen of all")              \
   X(set_leaves_totals, "a set does not say which adds it has seen")                             \
   X(baseline_of_another_start, "a baseline counts for a total that started after it")           \

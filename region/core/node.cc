@@ -20,11 +20,13 @@ constexpr uint64_t kFarPositionsSeconds = 10;
 // A preferred replica that comes back takes its partitions again once it has been there for a while.
 constexpr Duration kReturnAfter = Duration::seconds(3);
 constexpr Duration kFullAfter = Duration::seconds(3);
+// While a checkpoint runs, clears leave most of the other memtable to requests.
+constexpr size_t kSweptInCheckpointMax = 4000;
 }  // namespace
 
 Node::Node(const topology::Topology& topology, NodeNumber self, uint64_t seed, storage::Store& store,
-           EventLog& log, OnWan on_wan)
-    : state_(topology, self, seed, store, log),
+           EventLog& log, OnWan on_wan, const ClearSteps& clears)
+    : state_(topology, self, seed, store, log, clears),
       exchanges_(
           state_, [this](PartitionId id) { return partition(id); },
           [this](PartitionId id, const Entry& entry) { return take(id, entry); },
@@ -399,6 +401,7 @@ void Node::handle_storage(Now now) {
 
 void Node::handle_tick(Now now) {
   state_.now = now;
+  if (now.monotonic >= next_sweep_) sweep();
   if (now.monotonic < next_tick_) return;
   next_tick_ = now.monotonic + kTickEvery;
   for (const NodeNumber node : state_.peers.expire(now)) peer_down(node);
@@ -415,6 +418,7 @@ void Node::handle_tick(Now now) {
   tick_partitions();
   router_.tick();
   exchanges_.tick();
+  look_for_sweeps();
   checkpoint();
   ask_again();
   beat();
@@ -462,10 +466,32 @@ bool Node::tick_partition(Partition& partition) {
   return true;
 }
 
+// Clears that have begun since the last tick, or were under way when this process started.
+void Node::look_for_sweeps() {
+  for (const auto& [id, partition] : partitions_)
+    if (partition->data.sweeping()) sweeping_.insert(id);
+  if (!sweeping_.empty()) next_sweep_ = std::min(next_sweep_, state_.now.monotonic);
+}
+
+// A step of one clear; the partitions take turns. Rows that go wait in a memtable: checkpoints set the pace.
+void Node::sweep() {
+  next_sweep_ = sweeping_.empty() ? Instant::never() : state_.now.monotonic + kSweepEvery;
+  if (sweeping_.empty() || state_.joining || !state_.damaged.empty() || !state_.store.has_room()) return;
+  checkpoint();
+  if (checkpoint_running_ && swept_in_checkpoint_ >= kSweptInCheckpointMax) return;
+  auto at = sweeping_.upper_bound(swept_);
+  if (at == sweeping_.end()) at = sweeping_.begin();
+  swept_ = *at;
+  Partition& partition = *partitions_.at(swept_);
+  if (partition.data.sweeping() && partition.sweep(state_.clears.rows_a_step))
+    swept_in_checkpoint_ += state_.clears.rows_a_step;
+  if (!partition.data.sweeping()) sweeping_.erase(swept_);
+}
+
 bool Node::quiet() const {
-  return awake_.empty() && router_.in_work() == 0 && exchanges_.idle() && !state_.joining &&
-         state_.standing == Standing::vote && state_.damaged.empty() && dropped_.empty() && !state_.leaving &&
-         !full_;
+  return sweeping_.empty() && awake_.empty() && router_.in_work() == 0 && exchanges_.idle() &&
+         !state_.joining && state_.standing == Standing::vote && state_.damaged.empty() && dropped_.empty() &&
+         !state_.leaving && !full_;
 }
 
 // Ten minutes after they were made, a bounded number in each second.

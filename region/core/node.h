@@ -23,12 +23,13 @@ class Node final : private MessageHandler {
  public:
   static constexpr Duration kTickEvery = Duration::millis(20);       // while something is under way
   static constexpr Duration kIdleTickEvery = Duration::millis(100);  // a heartbeat's distance
+  static constexpr Duration kSweepEvery = Duration::millis(4);       // while a collection is cleared in steps
 
   // `on_wan`: a message of wan/core, from a node of another region (or relayed inside this one).
   using OnWan = std::function<void(NodeNumber from, BytesView message)>;
 
   Node(const topology::Topology& topology, NodeNumber self, uint64_t seed, storage::Store& store,
-       EventLog& log, OnWan on_wan);
+       EventLog& log, OnWan on_wan, const ClearSteps& clears = {});
 
   // Reads back what the disk knows. The store's recovery runs in here.
   Status recover(Now now);
@@ -41,7 +42,7 @@ class Node final : private MessageHandler {
   void begin_drain(Now now);
   bool drained() const;
 
-  Instant next_deadline() const { return next_tick_; }
+  Instant next_deadline() const { return std::min(next_tick_, next_sweep_); }
   // The partition is looked at in the next tick.
   void wake(Partition& partition);
   void wake_all();
@@ -125,6 +126,8 @@ class Node final : private MessageHandler {
   bool fit(NodeNumber node) const;
   bool holds(const Epoch& epoch) const;
   bool has_room(NodeNumber node) const;
+  void look_for_sweeps();
+  void sweep();
   void look_for_room();
   void ask_again();
   bool take(PartitionId id, const Entry& entry);
@@ -162,6 +165,10 @@ class Node final : private MessageHandler {
   bool relayed_ = false;
   uint64_t round_ = 0;
   Instant next_tick_, next_second_;
+  Instant next_sweep_ = Instant::never();
+  std::set<PartitionId> sweeping_;
+  PartitionId swept_{};             // last; the next one in the order is due
+  size_t swept_in_checkpoint_ = 0;  // rows, since the one that runs began
   std::vector<Partition*> awake_;
   bool full_ = false;
   std::map<PartitionId, Epoch> dropped_;  // appends found no room: of these epochs

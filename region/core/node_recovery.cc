@@ -213,6 +213,7 @@ void Node::checkpoint() {
     if (partition->dirty) meta.push_back({partition_key(id), partition->encode_state()});
   if (!state_.store.begin_checkpoint(std::move(meta))) return;
   checkpoint_running_ = true;
+  swept_in_checkpoint_ = 0;
   for (auto& [id, partition] : partitions_) partition->dirty = false;
 }
 

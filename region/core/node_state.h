@@ -15,6 +15,7 @@
 #include "crdt/base/prng.h"
 #include "crdt/base/time.h"
 #include "crdt/hlc.h"
+#include "region/core/clear_steps.h"
 #include "region/core/outgoing.h"
 #include "region/core/peers.h"
 #include "region/core/store_rows.h"
@@ -45,10 +46,11 @@ inline const char* to_string(Standing standing) {
 
 struct NodeState {
   NodeState(const topology::Topology& topology_in, NodeNumber self_in, uint64_t seed,
-            storage::Store& store_in, EventLog& log_in)
+            storage::Store& store_in, EventLog& log_in, const ClearSteps& clears_in)
       : topology(topology_in),
         self(self_in),
         region(topology_in.find(self_in)->region),
+        clears(clears_in),
         store(store_in),
         log(log_in),
         prng(seed),
@@ -64,6 +66,7 @@ struct NodeState {
   const topology::Topology& topology;
   const NodeNumber self;
   const RegionId region;
+  const ClearSteps clears;
   std::vector<topology::Ring> rings;  // by region
   storage::Store& store;
   EventLog& log;

@@ -67,7 +67,7 @@ storage::Outbox::Entry image_of(const Dot& dot, const DeltaRecord& record, stora
 Partition::Partition(NodeState& node, PartitionId id_in)
     : id(id_in),
       replicas(node.ring().replicas(id_in)),
-      data(id_in, node.topology.placement, node.rows),
+      data(id_in, node.topology.placement, node.rows, node.clears.at_once_max),
       node_(node) {}
 
 Merged Partition::merge(const Epoch& epoch, const Entry& entry, const crdt::Delta& delta) {
@@ -275,6 +275,16 @@ Status Partition::remember(const DeltaRecord& record, storage::LogPosition at) {
   outbox.add(image_of(dot, record, at));
   if (!settled.contains(dot)) index(dot, delta->key, record.stamp);
   return ok();
+}
+
+bool Partition::sweep(size_t rows_max) {
+  dirty = true;
+  data.sweep(rows_max);
+  storage::Batch batch;
+  node_.rows.drain(batch);
+  if (node_.damaged.contains(id)) return false;
+  if (!batch.empty()) node_.commit(std::move(batch));
+  return true;
 }
 
 void Partition::erase_all(storage::Batch& batch) {

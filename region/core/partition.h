@@ -122,6 +122,9 @@ class Partition {
   Status remember(const DeltaRecord& record, storage::LogPosition at);
   void remember(const VerdictRecord& record) { carried_out_.insert(record.dot); }
 
+  // The next step of the clears that are under way. False: a damaged row was met, and nothing was done.
+  bool sweep(size_t rows_max);
+
   // A damaged row: forgets rows and clock, in the log too, once `batch` is committed. The outbox stays; its
   // deltas are as good as ever.
   void reset(storage::Batch& batch);

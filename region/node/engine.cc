@@ -15,8 +15,9 @@ constexpr size_t kScanKeys = 1000;
 class Engine::Impl {
  public:
   Impl(const EngineConfig& config, const topology::Topology& topology, storage::Store& store, EventLog& log)
-      : node(topology, config.self, config.seed, store, log,
-             [this](NodeNumber from, BytesView message) { on_wan(from, message); }),
+      : node(
+            topology, config.self, config.seed, store, log,
+            [this](NodeNumber from, BytesView message) { on_wan(from, message); }, config.clears),
         port(node),
         streams(port) {}
 

@@ -16,6 +16,7 @@
 #include "crdt/base/ids.h"
 #include "crdt/base/log.h"
 #include "crdt/base/time.h"
+#include "region/core/clear_steps.h"
 #include "region/core/request.h"
 #include "storage/store.h"
 #include "topology/topology.h"
@@ -46,6 +47,7 @@ struct Output {
 struct EngineConfig {
   NodeNumber self{};
   uint64_t seed = 0;  // of everything random: the actor, jitter. From the system's entropy in the daemon.
+  region::ClearSteps clears;
 };
 
 class Engine {

@@ -144,7 +144,7 @@ std::string status_json(region::Node& node, const wan::Streams& streams, const s
 
 std::string digest_json(region::Node& node) {
   crdt::Digest total, clocks;
-  json partitions = json::object(), partition_clocks = json::object();
+  json partitions = json::object(), partition_clocks = json::object(), clearing = json::array();
   for (auto& [id, partition] : node.partitions()) {
     const crdt::Digest digest = partition->data.digest();
     total += digest;
@@ -155,12 +155,14 @@ std::string digest_json(region::Node& node) {
     clocks += clock_hash;
     partition_clocks[std::to_string(raw(id))] = crdt::to_hex(clock_hash);
     partitions[std::to_string(raw(id))] = crdt::to_hex(digest);
+    if (partition->data.sweeping()) clearing.push_back(std::to_string(raw(id)));
   }
   return json{{"node", node.state().name_of(node.state().self)},
               {"digest", crdt::to_hex(total)},
               {"clock", crdt::to_hex(clocks)},
               {"partitions", partitions},
-              {"clocks", partition_clocks}}
+              {"clocks", partition_clocks},
+              {"clearing", clearing}}
       .dump();
 }
 

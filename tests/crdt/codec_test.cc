@@ -207,7 +207,7 @@ TEST_CASE("replica state: flipped or cut, refused and nothing changed", "[crdt]"
     REQUIRE_FALSE(site.replica.restore(BytesView(state).substr(0, size)));
   REQUIRE(site.replica.encode_state() == state);
   Bytes newer = state;
-  newer[1] = 3;
+  newer[1] = 4;
   REQUIRE(site.replica.restore(newer).error().code == Errc::version);
   REQUIRE(rc::check([&] {
     Site other(9);

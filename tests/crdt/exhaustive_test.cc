@@ -20,6 +20,7 @@ struct Scope {
   const char* name;
   std::vector<Op> alphabet;
   size_t operations;
+  bool in_steps = false;  // clears are, and their steps are taken in between
 };
 
 Op op(OpKind kind) { return {.kind = kind, .key = "k"}; }
@@ -47,6 +48,12 @@ std::vector<Scope> scopes() {
       {"sets, all operations", {sadd, on_element(OpKind::sadd, "b"), srem, clear, del}, 4},
       {"maps, all operations", {hset("1"), hset("x"), hdel, hadd, clear}, 4},
       {"all types under one key", {set("x"), add(1), sadd, hset("x"), hadd, del}, 4},
+      {"sets that are cleared in steps", {sadd, clear}, 5, true},
+      {"sets cleared in steps, all operations",
+       {sadd, on_element(OpKind::sadd, "b"), srem, clear, set("x")},
+       4,
+       true},
+      {"maps cleared in steps", {hset("x"), hadd, clear}, 4, true},
   };
 }
 
@@ -54,7 +61,9 @@ class Search {
  public:
   explicit Search(const Scope& scope) : scope_(scope) {}
 
-  void run(size_t operations) { explore(World(3, {"k"}), operations); }
+  void run(size_t operations) {
+    explore(World(3, {"k"}, World::Clocks::skewed, scope_.in_steps ? 0 : kClearedAtOnceMax), operations);
+  }
   size_t states() const { return seen_.size(); }
   uint64_t steps() const { return steps_; }
 
@@ -72,6 +81,8 @@ class Search {
     heal(world);
     if (left == 0) return;
     for (size_t at = 0; at < world.replicas(); ++at) {
+      if (world.sweeping(at))
+        branch(world, left, [&](World& w) { return w.step({.kind = Action::sweep, .at = at}); });
       for (const Op& op : scope_.alphabet)
         branch(world, left, [&](World& w) { return w.step({.kind = Action::write, .at = at, .op = op}); });
       for (size_t d = 0; d < world.deltas(); ++d) {

@@ -110,6 +110,19 @@ std::vector<Sample> samples() {
   keep("clear-of-a-map", e.clear("m"));
   out.push_back({"units", "fields", units_of(e)});
 
+  // Clears in steps, one of them for the second time, and a row that a repair brought ahead of the clock.
+  Site f(6, 1), g(7);
+  f.sadd("s", {"p", "q", "r"});
+  f.hset("m", {{"f", "1"}, {"g", "2"}});
+  f.clear("s");
+  f.clear("m");
+  f.replica.sweep(1);
+  f.sadd("s", {"t"});
+  f.clear("s");
+  g.set("k", "v");
+  REQUIRE(f.replica.repair(units_of(g)));
+  add_rows(f, "clearing", out);
+
   out.push_back({"delta", "coalesced", encode(coalesce(*set.delta, *add.delta))});
   out.push_back(
       {"delta", "coalesced-all", encode(coalesce(coalesce(*set.delta, *other.delta), *resolve.delta))});

@@ -29,12 +29,14 @@ class MapRows : public Rows {
   }
   void walk(BytesView from, BytesView to,
             const std::function<bool(BytesView key, BytesView row)>& visit) override {
-    for (auto it = rows.lower_bound(from); it != rows.end() && BytesView(it->first) < to; ++it)
+    for (auto it = rows.lower_bound(from); it != rows.end() && BytesView(it->first) < to; ++it) {
+      ++visited;
       if (!visit(it->first, it->second)) return;
+    }
   }
 
   std::map<Bytes, Bytes, std::less<>> rows;
-  uint64_t puts = 0;
+  uint64_t puts = 0, visited = 0;
 };
 
 }  // namespace atolldb::crdt

@@ -44,8 +44,12 @@ Action random_action(Prng& prng, const World& world, Theme theme, bool harm, boo
   act.at = prng.below(world.replicas());
   act.from = (act.at + 1 + prng.below(world.replicas() - 1)) % world.replicas();
   const std::string& key = one_of(prng, world.keys());
-  const uint64_t x = prng.below(100);
   act.kind = Action::write;
+  if (world.sweeping(act.at) && prng.chance(1, 3)) {
+    act.kind = Action::sweep;
+    return act;
+  }
+  const uint64_t x = prng.below(100);
   if (x < 34) {
     act.op = random_op(prng, theme, key);
   } else if (x < 42 && theme != Theme::sets && theme != Theme::maps) {
@@ -95,7 +99,8 @@ std::optional<std::string> random_history(uint64_t seed) {
   const bool harm = prng.chance(3, 10), journal = prng.chance(3, 10);
   std::vector<std::string> keys{"k"};
   if (prng.chance(1, 3)) keys.push_back("l");
-  World world(replicas, keys, seed % 5 == 0 ? World::Clocks::equal : World::Clocks::skewed);
+  World world(replicas, keys, seed % 5 == 0 ? World::Clocks::equal : World::Clocks::skewed,
+              seed % 3 == 0 ? seed / 3 % 2 : kClearedAtOnceMax);
   try {
     for (uint64_t steps = 6 + prng.below(24); steps > 0; --steps)
       world.step(random_action(prng, world, theme, harm, journal));

@@ -10,7 +10,8 @@
 namespace atolldb::crdt {
 
 struct Site {
-  explicit Site(uint16_t node) : actor{NodeNumber{node}, 1, 7}, replica(PartitionId{0}, placement(), rows) {}
+  explicit Site(uint16_t node, size_t cleared_at_once_max = kClearedAtOnceMax)
+      : actor{NodeNumber{node}, 1, 7}, replica(PartitionId{0}, placement(), rows, cleared_at_once_max) {}
   static Placement placement() { return {{1, 2}, 1}; }
   Dot dot() { return {actor, ++counter}; }
   Hlc hlc() const { return {1000 + counter}; }

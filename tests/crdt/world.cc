@@ -59,13 +59,15 @@ Delta through_the_wire(const Delta& delta) {
 
 }  // namespace
 
-World::Site::Site(uint16_t node, PartitionId partition, const Placement& placement)
-    : actor{NodeNumber{node}, 0, 1}, replica(partition, placement, rows) {}
+World::Site::Site(uint16_t node, PartitionId partition, const Placement& placement,
+                  size_t cleared_at_once_max)
+    : actor{NodeNumber{node}, 0, 1}, replica(partition, placement, rows, cleared_at_once_max) {}
 
-World::World(size_t replicas, std::vector<std::string> keys, Clocks clocks)
-    : placement_{{3, 4}, 1}, keys_(std::move(keys)) {
+World::World(size_t replicas, std::vector<std::string> keys, Clocks clocks, size_t cleared_at_once_max)
+    : placement_{{3, 4}, 1}, keys_(std::move(keys)), cleared_at_once_max_(cleared_at_once_max) {
   for (size_t i = 0; i < replicas; ++i) {
-    sites_.push_back(std::make_unique<Site>(static_cast<uint16_t>(i + 1), PartitionId{0}, placement_));
+    sites_.push_back(std::make_unique<Site>(static_cast<uint16_t>(i + 1), PartitionId{0}, placement_,
+                                            cleared_at_once_max));
     // Stamps are never adopted: clocks must not matter.
     sites_.back()->skew = clocks == Clocks::equal ? 0 : replicas - i;
   }
@@ -74,6 +76,7 @@ World::World(size_t replicas, std::vector<std::string> keys, Clocks clocks)
 World::World(const World& other)
     : placement_(other.placement_),
       keys_(other.keys_),
+      cleared_at_once_max_(other.cleared_at_once_max_),
       oracle_(other.oracle_),
       deltas_(other.deltas_),
       contexts_(other.contexts_),
@@ -81,8 +84,8 @@ World::World(const World& other)
       log_(other.log_) {
   for (const auto& from : other.sites_) {
     ensure(!from->replica.pulling(), "worlds are copied between exchanges");
-    const auto& site = sites_.emplace_back(
-        std::make_unique<Site>(raw(from->actor.node), from->replica.partition(), placement_));
+    const auto& site = sites_.emplace_back(std::make_unique<Site>(
+        raw(from->actor.node), from->replica.partition(), placement_, cleared_at_once_max_));
     site->rows.rows = from->rows.rows;
     site->actor = from->actor;
     site->counter = from->counter;
@@ -172,6 +175,10 @@ bool World::step(const Action& action) {
       site.replica.reset();
       site.facts.clear();
       restart(site);
+      break;
+    case Action::sweep:
+      done = site.replica.sweeping();
+      site.replica.sweep(1);
       break;
   }
   if (done) check(action.at);
@@ -271,6 +278,19 @@ std::map<Bytes, Unit> World::places(const Site& site) const {
   return out;
 }
 
+// What a scan brings of them: without rows in which nothing is left since a clear.
+std::map<Bytes, Unit> World::sent_places(Site& sender, uint64_t scan) const {
+  std::map<Bytes, Unit> out;
+  const Units units = *decode_units(sender.replica.scan(scan, {}, SIZE_MAX).units);
+  for (const KeyUnits& key : units.keys) {
+    const Bytes prefix = key_prefix(placement_.place(key.key), key.key);
+    if (!key.rows.empty()) out.emplace(prefix, string_unit(key.key));
+    for (const NamedRow& row : key.elements)
+      out.emplace(row_key(prefix, row.name), *item_unit(key.key, row.name));
+  }
+  return out;
+}
+
 bool World::has_record(const Site& site, const Unit& journal) const {
   const Op& op = oracle_.ops.at(journal.loser);
   const RowName name =
@@ -311,11 +331,11 @@ bool World::repair(Site& site, Site& sender, const Action& action) {
     chunks.push_back(std::move(chunk.units));
     cursor = std::move(chunk.next);
   } while (!cursor.empty());
+  const std::map<Bytes, Unit> sent = sent_places(sender, scan.number), own = places(site);
   sender.replica.end_scan(scan.number);
   const Bytes& units = chunks[action.pick % chunks.size()];
   const Units decoded = *decode_units(units);
   if (decoded.keys.empty()) return false;
-  const std::map<Bytes, Unit> sent = places(sender), own = places(site);
   for (const KeyUnits& key : decoded.keys) {
     const Unit unit = string_unit(key.key);
     if (sent.contains(place_of(unit)) || own.contains(place_of(unit))) learn_unit(site, sender, unit);
@@ -337,9 +357,9 @@ bool World::begin_exchange(size_t at, size_t from) {
   return true;
 }
 
-void World::learn_range(Site& site, const Site& sender, const Bytes& cursor, const Bytes& next) {
+void World::learn_range(Site& site, Site& sender, const Bytes& cursor, const Bytes& next) {
   std::map<Bytes, Unit> units = places(site);
-  units.merge(places(sender));
+  units.merge(sent_places(sender, site.scan));
   const auto in_range = [&](const Bytes& place) { return place > cursor && (next.empty() || place <= next); };
   // What is empty on both sides: what was there is gone.
   site.pull_clock.each([&](const Dot& d) {
@@ -481,7 +501,8 @@ void World::check(size_t at) const {
   if (!(root == site.replica.digest()) || !(leaf == root)) fail("the digest does not follow its rows");
   for (const auto& other : sites_) {
     if (other.get() == &site || other->replica.pulling() || site.replica.pulling() ||
-        other->replica.clock() != site.replica.clock() || other->facts != site.facts)
+        other->replica.clock() != site.replica.clock() || other->facts != site.facts ||
+        other->replica.sweeping() || site.replica.sweeping())
       continue;
     if (!(other->replica.digest() == site.replica.digest()))
       fail("equal clocks and knowledge, different digests");
@@ -502,6 +523,8 @@ void World::heal(bool audit, int rounds) {
         if (i != s) exchange_all(i, s, 200);
       }
   }
+  for (size_t i = 0; i < sites_.size(); ++i)
+    while (sweeping(i)) step({.kind = Action::sweep, .at = i});
   const Site& first = *sites_.front();
   for (const auto& site : sites_) {
     if (site->replica.clock() != first.replica.clock()) fail("clocks differ after healing");
@@ -516,7 +539,7 @@ void World::heal(bool audit, int rounds) {
 
 std::string describe(const Action& action) {
   static constexpr const char* kKinds[] = {"write", "deliver", "context",  "repair", "exchange",
-                                           "pull",  "save",    "rollback", "damage"};
+                                           "pull",  "save",    "rollback", "damage", "sweep"};
   static constexpr const char* kOps[] = {"set",   "del",    "set_context", "add",  "sadd", "srem",
                                          "clear", "expire", "hset",        "hdel", "hadd"};
   std::string out = std::string(kKinds[action.kind]) + " at " + std::to_string(action.at);

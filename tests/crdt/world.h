@@ -16,7 +16,7 @@
 namespace atolldb::crdt {
 
 struct Action {
-  enum Kind { write, deliver, context, repair, exchange, pull, save, rollback, damage } kind{};
+  enum Kind { write, deliver, context, repair, exchange, pull, save, rollback, damage, sweep } kind{};
   size_t at = 0;               // the replica
   size_t from = 0;             // of repair and exchange: the sender
   Op op;                       // of write
@@ -31,7 +31,9 @@ class World {
  public:
   // Clocks that are apart, or one and the same: then many stamps are equal.
   enum class Clocks : uint8_t { skewed, equal };
-  World(size_t replicas, std::vector<std::string> keys, Clocks clocks = Clocks::skewed);
+  // Collections of more rows than `cleared_at_once_max` are cleared in steps: then there are sweeps to step.
+  World(size_t replicas, std::vector<std::string> keys, Clocks clocks = Clocks::skewed,
+        size_t cleared_at_once_max = kClearedAtOnceMax);
   // A copy that goes its own way from here. Requires: no exchange runs.
   World(const World& other);
 
@@ -55,12 +57,13 @@ class World {
   const std::string& key_of(size_t delta) const { return deltas_[delta].delta.key; }
   size_t contexts() const { return contexts_.size(); }
   bool pulling(size_t at) const { return sites_[at]->replica.pulling(); }
+  bool sweeping(size_t at) const { return sites_[at]->replica.sweeping(); }
   std::vector<std::pair<std::string, Dot>> records(size_t at) const;  // of the journal: key, loser
   const std::string& log() const { return log_; }
 
  private:
   struct Site {
-    Site(uint16_t node, PartitionId partition, const Placement& placement);
+    Site(uint16_t node, PartitionId partition, const Placement& placement, size_t cleared_at_once_max);
     MapRows rows;
     Actor actor;
     uint64_t counter = 0;
@@ -100,8 +103,9 @@ class World {
   // Facts that one unit brings from a sender to a receiver. Called before the receiver's rows change.
   void learn_unit(Site& site, const Site& sender, const Unit& unit) const;
   bool has_record(const Site& site, const Unit& journal) const;
-  void learn_range(Site& site, const Site& sender, const Bytes& cursor, const Bytes& next);
+  void learn_range(Site& site, Site& sender, const Bytes& cursor, const Bytes& next);
   std::map<Bytes, Unit> places(const Site& site) const;
+  std::map<Bytes, Unit> sent_places(Site& sender, uint64_t scan) const;
   Bytes place_of(const Unit& unit) const;
   Facts visible(const Site& site) const;
 
@@ -111,6 +115,7 @@ class World {
 
   Placement placement_;
   std::vector<std::string> keys_;
+  size_t cleared_at_once_max_;
   std::vector<std::unique_ptr<Site>> sites_;
   Oracle oracle_;
   std::vector<Sent> deltas_;

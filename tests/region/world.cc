@@ -14,6 +14,7 @@ sim::WorldOptions options_of(const WorldOptions& options) {
   out.r = options.r;
   out.w = options.w;
   out.partitions = options.partitions;
+  out.clears = options.clears;
   out.disk.memtable_bytes = options.memtable_bytes;
   out.disk.log_bytes_max = options.log_bytes_max;
   out.disk.log_segment_bytes = 128u << 10;

@@ -22,6 +22,7 @@ struct WorldOptions {
   uint64_t log_bytes_max = uint64_t{1} << 30;
   int64_t local_delay_us = 200, wan_delay_us = 20'000;
   int64_t jitter_max_us = 0;
+  region::ClearSteps clears;
   bool datagrams = false;  // frames may be doubled; see rates()
 };
 

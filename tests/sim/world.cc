@@ -38,7 +38,8 @@ struct World::Process final : EventLog {
         machine(machine_in),
         store(mount(world_in, machine_in, seed), machine_in, *world_in.machines_[machine_in].facts,
               world_in.options_.keep_facts ? &world_in.facts_ : nullptr, world_in.probes_, world_in.now_),
-        engine({world_in.node(machine_in), seed}, world_in.topology_, store, *this) {}
+        engine({world_in.node(machine_in), seed, world_in.options_.clears}, world_in.topology_, store,
+               *this) {}
   void write(LogLevel level, std::string_view text) override { world.line(machine, level, text); }
   static std::unique_ptr<storage::VirtualStore> mount(World& world, uint32_t machine, uint64_t incarnation) {
     storage::VirtualStoreOptions options;

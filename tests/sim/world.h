@@ -43,6 +43,7 @@ struct WorldOptions {
   DiskOptions disk;
   NetworkOptions network;  // distances are drawn from the seed where there are none
   Duration sync_time = Duration::micros(150);
+  region::ClearSteps clears;
   bool keep_facts = true;  // false: nothing is noted for checkers, and facts() knows nothing
   bool measure = false;    // what the engines' calls cost; see effort()
   bool clones = false;     // each machine may get a clone, see start_clone()

@@ -160,6 +160,7 @@ Verdict compare(const std::vector<const Json*>& nodes) {
   std::map<std::string, std::map<std::string, int>> digests;      // partition -> digest -> nodes
   std::map<std::set<std::string>, std::set<std::string>> clocks;  // partitions held -> clocks
   std::vector<std::string> silent;
+  std::set<std::string> clearing;  // partitions: their digests still count rows that have been cleared
   for (const Json* node : nodes) {
     if (!reachable(*node)) {
       silent.push_back(text_of(*node, "node"));
@@ -174,15 +175,21 @@ Verdict compare(const std::vector<const Json*>& nodes) {
         ++digests[partition][digest.dump()];
         held.insert(partition);
       }
+    if (const auto partitions_clearing = node->find("clearing"); partitions_clearing != node->end())
+      for (const auto& partition : *partitions_clearing) clearing.insert(partition.get<std::string>());
     clocks[held].insert(text_of(*node, "clock"));
   }
-  const auto different =
-      std::count_if(digests.begin(), digests.end(), [](const auto& d) { return d.second.size() > 1; });
+  const auto different = std::count_if(digests.begin(), digests.end(), [&](const auto& d) {
+    return d.second.size() > 1 && !clearing.contains(d.first);
+  });
   std::vector<std::string> reasons;
   if (different > 0)
     reasons.push_back(std::to_string(different) + " of " + std::to_string(digests.size()) + " partitions");
   else if (std::any_of(clocks.begin(), clocks.end(), [](const auto& c) { return c.second.size() > 1; }))
     reasons.push_back("the same content, but not all have seen the same updates");
+  if (!clearing.empty())
+    reasons.push_back(std::to_string(clearing.size()) +
+                      " cannot be compared while large collections are cleared in them");
   if (!silent.empty()) reasons.push_back("no answer from " + join_names(silent));
   if (reasons.empty()) return {};
   return {false, "different: " + join_names(reasons)};
