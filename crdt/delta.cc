@@ -149,4 +149,11 @@ Delta coalesce(const Delta& first, const Delta& second) {
   return out;
 }
 
+bool only_removes(const Delta& delta) {
+  return std::all_of(delta.parts.begin(), delta.parts.end(), [](const Part& part) {
+    return part.name.tag == RowTag::journal ||
+           std::all_of(part.live.begin(), part.live.end(), [](const Live& l) { return l.standing; });
+  });
+}
+
 }  // namespace atolldb::crdt

@@ -37,6 +37,10 @@ Result<Delta> decode_delta(BytesView bytes);
 // Two deltas of one key that wait together leave as one: dots join, and row by row their contexts.
 Delta coalesce(const Delta& first, const Delta& second);
 
+// Whether nothing that it names is there afterwards that was not before: rows shrink or go. What was there
+// and nobody was shown may move to the conflict journal.
+bool only_removes(const Delta& delta);
+
 // What is left of an update that turns out not to have happened: it covers its dots and supersedes nothing,
 // and the values that it would have set stand in the conflict journal.
 Delta superseded(const Delta& delta);

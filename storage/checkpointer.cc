@@ -1,5 +1,7 @@
 #include "storage/checkpointer.h"
 
+#include <algorithm>
+
 #include "crdt/base/canary.h"
 
 namespace atolldb::storage {
@@ -9,8 +11,12 @@ constexpr Duration kFullRetry = Duration::millis(200);
 
 }  // namespace
 
-Checkpointer::Checkpointer(const LogWriter& log, Table& table, Hooks hooks)
-    : log_(log), table_(table), hooks_(std::move(hooks)) {}
+Checkpointer::Checkpointer(const LogWriter& log, Table& table, const Table::Load& largest, Hooks hooks)
+    : log_(log),
+      table_(table),
+      largest_(largest),
+      hooks_(std::move(hooks)),
+      reserved_(table.reserve(largest)) {}
 
 void Checkpointer::freeze(std::shared_ptr<const MemtablePair> frozen, LogPosition position) {
   {
@@ -44,6 +50,11 @@ bool Checkpointer::has_room() const {
   return !full_;
 }
 
+bool Checkpointer::has_reserve() const {
+  const std::lock_guard lock(mutex_);
+  return reserved_;
+}
+
 std::optional<Error> Checkpointer::failed() const {
   const std::lock_guard lock(mutex_);
   return failed_;
@@ -69,18 +80,46 @@ bool Checkpointer::ended() const {
 
 Instant Checkpointer::wake_at() const {
   const std::lock_guard lock(mutex_);
-  return full_ ? retry_at_ : Instant::never();
+  return std::min(full_ ? retry_at_ : Instant::never(), reserved_ ? Instant::never() : reserve_at_);
 }
 
 bool Checkpointer::begin(Instant now) {
   const std::lock_guard lock(mutex_);
-  if (!frozen_ || failed_ || needs_growth_ || (full_ && now < retry_at_)) return false;
-  // Rows must not outlive the records that they come from.
-  waits_for_log_ = log_.synced() < position_ && !canary(Canary::rows_before_records);
-  return !waits_for_log_;
+  if (failed_ || needs_growth_) return false;
+  writing_ = frozen_ && !(full_ && now < retry_at_);
+  if (writing_) {
+    // Rows must not outlive the records that they come from.
+    waits_for_log_ = log_.synced() < position_ && !canary(Canary::rows_before_records);
+    writing_ = !waits_for_log_;
+  }
+  return writing_ || (!reserved_ && now >= reserve_at_);
 }
 
 void Checkpointer::complete(Instant now) {
+  const Table::Written written = writing_ ? write() : Table::Written::done;
+  const bool reserved = written == Table::Written::done && table_.reserve(largest_);
+  bool news = writing_;
+  {
+    const std::lock_guard lock(mutex_);
+    if (writing_) {
+      const bool was_full = std::exchange(full_, written == Table::Written::disk_full);
+      retry_at_ = now + kFullRetry;
+      needs_growth_ = written == Table::Written::needs_growth;
+      if (written == Table::Written::done) {
+        frozen_.reset();
+        done_ = true;
+      }
+      news = !full_ || !was_full;
+    }
+    if (written == Table::Written::done) {
+      news = std::exchange(reserved_, reserved) != reserved || news;
+      reserve_at_ = now + kFullRetry;
+    }
+  }
+  if (news) hooks_.notify();
+}
+
+Table::Written Checkpointer::write() {
   std::shared_ptr<const MemtablePair> frozen;
   LogPosition position;
   {
@@ -90,20 +129,11 @@ void Checkpointer::complete(Instant now) {
   }
   std::optional<Error> error;
   const Table::Written written = table_.write(*frozen, position, error);
-  bool news = true;
-  {
+  if (written == Table::Written::failed) {
     const std::lock_guard lock(mutex_);
-    const bool was_full = std::exchange(full_, written == Table::Written::disk_full);
-    retry_at_ = now + kFullRetry;
-    needs_growth_ = written == Table::Written::needs_growth;
-    if (written == Table::Written::failed) failed_ = error;
-    if (written == Table::Written::done) {
-      frozen_.reset();
-      done_ = true;
-    }
-    news = !full_ || !was_full;
+    failed_ = error;
   }
-  if (news) hooks_.notify();
+  return written;
 }
 
 }  // namespace atolldb::storage

@@ -1,5 +1,6 @@
 #include "storage/lmdb_table.h"
 
+#include <fcntl.h>
 #include <lmdb.h>
 #include <sys/statvfs.h>
 
@@ -18,6 +19,9 @@ constexpr uint64_t kMapBytesUsual = uint64_t{256} << 30;  // address space, not 
 constexpr unsigned kNamedTables = 2;
 // The store's own entry in `meta`. Stored keys of callers have at least three bytes.
 constexpr BytesView kCheckpointKey("\0", 1);
+constexpr MDB_dbi kFreePages = 0;  // LMDB's table of them: each record begins with their number
+constexpr uint64_t kReservedWrites = 2;
+constexpr uint64_t kReserveStep = 1u << 20;
 // Longer values are not read only to be certain of a key.
 constexpr size_t kVerifiedBytesMax = 16u << 10;
 
@@ -34,12 +38,17 @@ Error lmdb_error(const std::string& what, int rc) {
   return {code, what + ": " + mdb_strerror(rc)};
 }
 
+// As far as the file system says.
+bool has_space(const std::string& path, uint64_t bytes) {
+  struct statvfs info {};
+  return ::statvfs(path.c_str(), &info) != 0 || uint64_t{info.f_bavail} * info.f_frsize >= bytes;
+}
+
 // LMDB calls a write that the disk cut short EIO. It leaves the last commit as it was, and a retry writes
 // every page again; what cannot be retried, LMDB answers with MDB_PANIC.
 bool nearly_full(const std::string& path) {
   constexpr uint64_t kWriteBytesMax = 4u << 20;  // more than LMDB hands over in one call
-  struct statvfs info {};
-  return ::statvfs(path.c_str(), &info) == 0 && uint64_t{info.f_bavail} * info.f_frsize < kWriteBytesMax;
+  return !has_space(path, kWriteBytesMax);
 }
 
 // Ends the transaction unless it was committed.
@@ -191,6 +200,8 @@ struct LmdbTable::Impl {
   MDB_txn* read_txn = nullptr;
   bool reading = false;
   uint64_t map_bytes = 0;
+  uint64_t page_bytes = 0;
+  uint64_t reserved_end = 0;  // of the file: up to here space was taken
   LogPosition checkpoint;
   std::string path;
   const DiskFaults* faults = nullptr;
@@ -243,6 +254,7 @@ struct LmdbTable::Impl {
   }
 
   int open_env(uint64_t bytes);
+  uint64_t free_bytes() const;
   Status open(uint64_t bytes);
   Status read_checkpoint();
   Found assemble(MDB_dbi table, StoredKey& key, const StoredRow& first, Bytes& value);
@@ -275,6 +287,9 @@ Status LmdbTable::Impl::open(uint64_t bytes) {
   MDB_envinfo info;
   mdb_env_info(env, &info);
   map_bytes = info.me_mapsize;
+  MDB_stat stat;
+  mdb_env_stat(env, &stat);
+  page_bytes = stat.ms_psize;
   int dead = 0;
   mdb_reader_check(env, &dead);
   if ((rc = mdb_env_sync(env, 1)) != 0) return lmdb_error("sync " + path, rc);
@@ -389,15 +404,57 @@ Status LmdbTable::grow() {
 
 uint64_t LmdbTable::used_bytes() const {
   MDB_envinfo info;
-  MDB_stat stat;
   mdb_env_info(impl_->env, &info);
-  mdb_env_stat(impl_->env, &stat);
-  return (info.me_last_pgno + 1) * uint64_t{stat.ms_psize};
+  return (info.me_last_pgno + 1) * impl_->page_bytes;
+}
+
+// Of pages in the file that hold nothing. Those of the last commit are used again by the next but one.
+uint64_t LmdbTable::Impl::free_bytes() const {
+  MDB_txn* txn = nullptr;
+  MDB_cursor* at = nullptr;
+  uint64_t pages = 0;
+  if (mdb_txn_begin(env, nullptr, MDB_RDONLY, &txn) != 0) return 0;
+  if (mdb_cursor_open(txn, kFreePages, &at) == 0) {
+    MDB_val key, data;
+    while (mdb_cursor_get(at, &key, &data, MDB_NEXT) == 0) {
+      uint64_t count = 0;
+      std::memcpy(&count, data.mv_data, std::min(sizeof count, data.mv_size));
+      pages += count;
+    }
+    mdb_cursor_close(at);
+  }
+  mdb_txn_abort(txn);
+  return pages * page_bytes;
+}
+
+// Of a small table, each page may have to be written anew; of a large one, a page for each row. New values
+// split pages in two.
+bool LmdbTable::reserve(const Load& largest) {
+  const uint64_t end = used_bytes();
+  const auto wanted_for = [&](uint64_t used) {
+    return kReservedWrites * (std::min(largest.rows * impl_->page_bytes, used) + 2 * largest.bytes);
+  };
+  const uint64_t reserved = std::max(impl_->reserved_end, end) - end;
+  if (reserved >= wanted_for(end)) return true;
+  const uint64_t free = impl_->free_bytes();
+  const uint64_t wanted = wanted_for(end - std::min(free, end));
+  if (free + reserved >= wanted) return true;
+  const uint64_t more = (wanted - free + kReserveStep - 1) / kReserveStep * kReserveStep;
+  if (impl_->faults && impl_->faults->full) return false;
+  // Where it does not suffice, some file systems would take what there is all the same.
+  if (!has_space(impl_->path, more - std::min(reserved, more))) return false;
+  mdb_filehandle_t file;
+  if (mdb_env_get_fd(impl_->env, &file) != 0) return true;
+  const bool taken =
+      ::fallocate(file, FALLOC_FL_KEEP_SIZE, static_cast<off_t>(end), static_cast<off_t>(more)) == 0;
+  if (taken) impl_->reserved_end = end + more;
+  // A file system that cannot do this keeps no reserve.
+  return taken || (errno != ENOSPC && errno != EDQUOT);
 }
 
 Table::Written LmdbTable::write(const MemtablePair& changes, LogPosition position,
                                 std::optional<Error>& error) {
-  if (impl_->faults && impl_->faults->full) return Written::disk_full;
+  if (impl_->faults && impl_->faults->no_checkpoints) return Written::disk_full;
   WriteTxn txn(impl_->env);
   int rc = txn.begun();
   if (rc == 0) rc = TableWriter(txn.get(), impl_->dbi(Part::rows)).write(changes.rows);

@@ -27,6 +27,8 @@ class LmdbTable final : public Table {
   uint64_t used_bytes() const override;
   std::optional<Error> failed() const override;
   std::unique_ptr<Cursor> cursor(Part part) override;
+  // Takes space behind the file's end, which is LMDB's as the file grows.
+  bool reserve(const Load& largest) override;
   Written write(const MemtablePair& changes, LogPosition position, std::optional<Error>& error) override;
 
  private:

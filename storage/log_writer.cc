@@ -30,6 +30,7 @@ LogWriter::LogWriter(const Options& options, std::deque<std::shared_ptr<Segment>
     : options_(options),
       pool_(pool),
       hooks_(std::move(hooks)),
+      start_(begin),
       next_sequence_(next_sequence),
       written_(begin),
       end_(begin),
@@ -66,6 +67,19 @@ std::vector<LogPosition> LogWriter::append(std::vector<Bytes>&& records) {
   }
   hooks_.wake();
   return positions;
+}
+
+uint64_t LogWriter::space() const {
+  uint64_t capacity = start_;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!kept_.empty() && kept_.back()->header.incarnation == options_.incarnation) {
+      const Segment& last = *kept_.back();
+      capacity = last.header.begin + last.segment.bytes - kSegmentHeaderBytes;
+    }
+  }
+  const uint64_t ready = pool_.ready_bytes() + capacity;
+  return ready - std::min(ready, end_);
 }
 
 void LogWriter::free_written() {

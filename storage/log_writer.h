@@ -44,6 +44,8 @@ class LogWriter final : public Worker {
   bool has_room() const;  // for more that waits
   // The records' positions. Any number are taken; the caller asks has_room() first.
   std::vector<LogPosition> append(std::vector<Bytes>&& records);
+  // Left of the segment at work and of those that are ready: what may be appended without a new one.
+  uint64_t space() const;
   void free_written();  // what the worker is done with; append() does it, too
   LogPosition end() const { return {end_}; }
   LogPosition begin() const;
@@ -88,6 +90,7 @@ class LogWriter final : public Worker {
   const Options options_;
   SegmentPool& pool_;
   const Hooks hooks_;
+  const uint64_t start_;  // everything from here on is in segments of this process
 
   // The worker's own.
   std::shared_ptr<Segment> current_;

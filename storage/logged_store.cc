@@ -64,7 +64,9 @@ void LoggedStore::start(RecoveredLog&& found) {
                                                      notify();
                                                    }});
   checkpointer_ = std::make_unique<Checkpointer>(
-      *log_, *table_, Checkpointer::Hooks{[this] { wake(Job::checkpoint); }, [this] { notify(); }});
+      *log_, *table_, Table::Load{options_.memtable_rows, options_.memtable_bytes},
+      Checkpointer::Hooks{[this] { wake(Job::checkpoint); }, [this] { notify(); }});
+  disk_full_ = !checkpointer_->has_reserve();
 }
 
 Worker& LoggedStore::worker(Job job) {
@@ -102,7 +104,8 @@ Result<std::vector<LogPosition>> LoggedStore::commit(Batch&& batch) {
   if (Status sound = check_batch(batch); !sound) return sound.error();
   if (recovered()) {
     if (const auto error = failed()) return Error{Errc::io, error->message};
-    if (disk_full_) return Error{Errc::full, "the disk is full: there is no room for the log"};
+    if (disk_full_ && !batch.from_reserve)
+      return Error{Errc::full, "the disk is full: only what makes room is taken"};
     if (filled(2, 1))
       return Error{Errc::full, checkpointer_->has_room() ? "both memtables are full"
                                                          : "both memtables are full, and so is the disk"};
@@ -165,11 +168,18 @@ void LoggedStore::drop_log() {
   log_->free_written();
   log_->drop_below(std::min(released_, checkpoint_));
   log_->drop_to_size(options_.log_bytes_max, checkpoint_);
+  if (pool_->has_room()) return;
+  // There is no space for more log than this: streams to those who are away fall back to the rows.
+  const uint64_t kept = log_->kept_bytes();
+  log_->drop_to_size(kept - std::min(kept, options_.log_segment_bytes), checkpoint_);
 }
 
 bool LoggedStore::wants_checkpoint() const {
   const uint64_t log_bytes = log_->end().value - checkpoint_.value;
-  return !frozen_ && (filled(1, 2) || log_bytes >= options_.log_bytes_max / 2);
+  if (frozen_) return false;
+  // On a full disk, because it may make room: rows that were removed, and log that it contains.
+  if (disk_full_ && (active_.bytes() > 0 || log_bytes > options_.log_segment_bytes)) return true;
+  return filled(1, 2) || log_bytes >= options_.log_bytes_max / 2;
 }
 
 bool LoggedStore::begin_checkpoint(std::vector<Batch::Change>&& meta) {
@@ -181,9 +191,24 @@ bool LoggedStore::begin_checkpoint(std::vector<Batch::Change>&& meta) {
   return true;
 }
 
-bool LoggedStore::has_room() const { return !filled(1, 1) && !disk_full_ && log_->has_room() && !failed(); }
+// What is taken has its place in the log: a checkpoint waits for its records, and records that wait for a
+// segment would wait for a checkpoint to give one back. The threshold is for what one event commits and for a
+// segment's end that stays unused.
+bool LoggedStore::log_nearly_full(uint64_t parts) const {
+  return log_->space() < options_.log_segment_bytes / parts;
+}
 
-bool LoggedStore::disk_full() const { return disk_full_ || !checkpointer_->has_room(); }
+Room LoggedStore::room() const {
+  if (!log_->has_room() || failed()) return Room::none;
+  if (!disk_full_) return filled(1, 1) || log_nearly_full(2) ? Room::none : Room::plenty;
+  return filled(3, 2) || log_nearly_full(4) ? Room::none : Room::reserve;
+}
+
+bool LoggedStore::disk_full(Room wanted) const {
+  if (!checkpointer_->has_room()) return true;
+  if (!disk_full_ || wanted == Room::plenty) return disk_full_;
+  return !log_->has_room() || (log_nearly_full(4) && !frozen_ && !wants_checkpoint());
+}
 
 Events LoggedStore::poll() {
   table_->end_read();
@@ -195,7 +220,8 @@ Events LoggedStore::poll() {
     events.checkpoint_done = true;
     drop_log();
   }
-  disk_full_ = !pool_->has_room();
+  disk_full_ = !pool_->has_room() || !checkpointer_->has_reserve();
+  if (!pool_->has_room()) drop_log();
   events.failed = failed();
   if (!events.failed) durable_ = log_->durable();
   events.durable = durable_;

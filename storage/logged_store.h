@@ -49,8 +49,8 @@ class LoggedStore : public Store {
   void release_log(LogPosition keep_from) override;
   bool wants_checkpoint() const override;
   bool begin_checkpoint(std::vector<Batch::Change>&& meta) override;
-  bool has_room() const override;
-  bool disk_full() const override;
+  Room room() const override;
+  bool disk_full(Room wanted = Room::plenty) const override;
   Events poll() override;
   int event_fd() const override { return -1; }
   Usage usage() const override;
@@ -84,6 +84,7 @@ class LoggedStore : public Store {
             Table::Part below);
   void drop_log();
   bool filled(size_t part, size_t parts) const;
+  bool log_nearly_full(uint64_t parts) const;  // less than such a part of a segment is left
 
   const LoggedStoreOptions options_;
   const std::unique_ptr<FileSystem> files_;

@@ -43,14 +43,26 @@ std::optional<SegmentFile> SegmentPool::take(uint64_t bytes) {
 void SegmentPool::give_back(SegmentFile&& segment) {
   {
     const std::lock_guard lock(mutex_);
+    if (segment.bytes == options_.segment_bytes) ++coming_;
     returned_.push_back(std::move(segment));
   }
   hooks_.wake();
 }
 
+uint64_t SegmentPool::ready_bytes() const {
+  const std::lock_guard lock(mutex_);
+  const uint64_t usual = options_.segment_bytes - kSegmentHeaderBytes;
+  const size_t coming =
+      std::min(coming_, options_.spares_kept - std::min(options_.spares_kept, ready_.size()));
+  uint64_t bytes = made_one_ || short_ ? 0 : usual;
+  bytes += coming * usual;
+  for (const SegmentFile& segment : ready_) bytes += segment.bytes - kSegmentHeaderBytes;
+  return bytes;
+}
+
 bool SegmentPool::has_room() const {
   const std::lock_guard lock(mutex_);
-  return !full_;
+  return !full();
 }
 
 std::optional<Error> SegmentPool::failed() const {
@@ -70,7 +82,7 @@ bool SegmentPool::ended() const {
 
 Instant SegmentPool::wake_at() const {
   const std::lock_guard lock(mutex_);
-  return full_ ? retry_at_ : Instant::never();
+  return short_ ? retry_at_ : Instant::never();
 }
 
 bool SegmentPool::wanted() const {
@@ -121,13 +133,14 @@ void SegmentPool::finish(Result<SegmentFile>&& made, Instant now) {
   bool news;
   {
     const std::lock_guard lock(mutex_);
-    const bool was_full = std::exchange(full_, !made && made.error().code == Errc::full);
-    news = !full_ || !was_full;
-    retry_at_ = full_ ? now + kFullRetry : kAtOnce;
-    if (made)
+    const bool was_short = std::exchange(short_, !made && made.error().code == Errc::full);
+    news = !short_ || !was_short;
+    retry_at_ = short_ ? now + kFullRetry : kAtOnce;
+    if (made) {
+      made_one_ = true;
       ready_.push_back(std::move(*made));
-    else if (!full_)
-      failed_ = made.error();
+    }
+    if (!made && !short_) failed_ = made.error();
   }
   if (news) hooks_.notify();
 }
@@ -140,7 +153,8 @@ void SegmentPool::discard(const File& file) {
 // Only segments of the usual size are kept; the others were made for one large record, or cut short at a
 // restart.
 void SegmentPool::recycle(SegmentFile&& segment) {
-  bool keep = segment.bytes == options_.segment_bytes;
+  const bool usual = segment.bytes == options_.segment_bytes;
+  bool keep = usual;
   {
     const std::lock_guard lock(mutex_);
     keep = keep && ready_.size() < options_.spares_kept;
@@ -151,10 +165,12 @@ void SegmentPool::recycle(SegmentFile&& segment) {
   if (!keep) discard(*segment.file);
   {
     const std::lock_guard lock(mutex_);
+    if (usual) --coming_;
     retry_at_ = kAtOnce;  // there is more space than before
     if (!keep) return;
-    full_ = false;
+    made_one_ = true;
     ready_.push_back(std::move(segment));
+    if (ready_.size() >= options_.spares) short_ = false;
   }
   hooks_.notify();
 }

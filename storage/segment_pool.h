@@ -45,7 +45,11 @@ class SegmentPool final : public Worker {
   std::optional<SegmentFile> take(uint64_t bytes);
   // A segment that is no longer needed: kept as a spare, or deleted.
   void give_back(SegmentFile&& segment);
-  // False: a spare could not be made because the disk is full. Tried again every fifth of a second.
+  // For records, in the segments that take() has, or will have: those that were given back, and the first
+  // one, which is taken for granted.
+  uint64_t ready_bytes() const;
+  // False: no spare is left, and none could be made because the disk is full. Tried again every fifth of a
+  // second. What is left of the segment at work is the log's reserve.
   bool has_room() const;
   // Anything but a full disk: the node must stop.
   std::optional<Error> failed() const;
@@ -59,6 +63,7 @@ class SegmentPool final : public Worker {
 
  private:
   bool wanted() const;
+  bool full() const { return short_ && (ready_.empty() || large_wanted_ > 0); }
   void recycle(SegmentFile&& segment);
   void discard(const File& file);
   Result<SegmentFile> prepare();
@@ -76,10 +81,12 @@ class SegmentPool final : public Worker {
   mutable std::mutex mutex_;
   std::deque<SegmentFile> ready_;
   std::deque<SegmentFile> returned_;
+  size_t coming_ = 0;          // of the usual size, given back and not ready yet
   uint64_t large_wanted_ = 0;  // bytes of a segment larger than usual that take() asked for
   uint64_t next_slot_;
   Instant retry_at_{INT64_MIN};
-  bool full_ = false, stopped_ = false;
+  bool short_ = false;  // the disk had no space for a segment
+  bool stopped_ = false, made_one_ = false;
   std::optional<Error> failed_;
 };
 

@@ -51,7 +51,15 @@ struct Batch {
   std::vector<Change> meta;    // small named entries beside the rows: request ids, journal cursors
   std::vector<Range>
       erased;  // all rows there vanish first, the damaged ones too; costs the same for any number
+  bool from_reserve = false;  // it makes room, or is needed to: taken on a full disk, too (Room::reserve)
   bool empty() const { return records.empty() && rows.empty() && meta.empty() && erased.empty(); }
+};
+
+// What is taken now.
+enum class Room : unsigned char {
+  none,
+  reserve,  // the disk is full: what was kept back for it takes batches with from_reserve, for a while
+  plenty,
 };
 
 enum class Found : unsigned char {
@@ -88,9 +96,9 @@ class Store {
   virtual Status recover(const RecordVisitor& old, const RecordVisitor& apply) = 0;
 
   // The positions at which the batch's records begin, one for each; a record is durable when Events::durable
-  // is above it. What begins with has_room() and commits several times before the next poll() is taken: the
-  // disk's state is looked at in poll(), and memtables may grow to twice their size. Errc::full: the disk is
-  // full, or the memtables are even so, and nothing was changed. Errc::too_large: a
+  // is above it. What begins with room() for it and commits several times before the next poll() is taken:
+  // the disk's state is looked at in poll(), and memtables may grow to twice their size. Errc::full: the disk
+  // is full, or the memtables are even so, and nothing was changed. Errc::too_large: a
   // record over kRecordBytesMax. Errc::io: the log failed; the node must stop.
   virtual Result<std::vector<LogPosition>> commit(Batch&& batch) = 0;
 
@@ -119,11 +127,15 @@ class Store {
   // when one is still running.
   virtual bool wants_checkpoint() const = 0;
   virtual bool begin_checkpoint(std::vector<Batch::Change>&& meta) = 0;
-  // True while new writes are to be taken. False: both memtables or the disk are full; callers answer BUSY
-  // and go on reading.
-  virtual bool has_room() const = 0;
-  // Whether it is the disk's fault that there is none, and not a checkpoint that is still running.
-  virtual bool disk_full() const = 0;
+  // Below plenty, both memtables or the disk are full: callers refuse what is not taken, and go on reading. A
+  // full disk has plenty again when somebody frees space, or when batches from the reserve have removed
+  // enough.
+  virtual Room room() const = 0;
+  bool has_room() const { return room() == Room::plenty; }
+  bool has_reserve() const { return room() != Room::none; }
+  // Whether it is the disk's fault that there is less than `wanted`, and not that of a checkpoint that is
+  // still running.
+  virtual bool disk_full(Room wanted = Room::plenty) const = 0;
 
   virtual Events poll() = 0;
   virtual int event_fd()

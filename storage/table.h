@@ -58,7 +58,14 @@ class Table {
   };
   virtual std::unique_ptr<Cursor> cursor(Part part) = 0;
 
-  // -- the checkpointer
+  // -- the checkpointer; before it begins, whoever makes it
+  // How much one write() changes at most.
+  struct Load {
+    uint64_t rows = 0, bytes = 0;
+  };
+  // Sees to it that two writes of that size find space on a disk that is full by then: what is free in the
+  // table counts, the rest is taken from the disk now. False: the disk is full.
+  virtual bool reserve(const Load& largest) = 0;
   enum class Written : unsigned char { done, needs_growth, disk_full, failed };
   // Both memtables and the position in one synced transaction. Anything but `done` changed nothing; `error`
   // says why.

@@ -98,6 +98,15 @@ bool VirtualDisk::has_space(uint64_t more) const {
   return more == 0 || (used_bytes() <= capacity_bytes && more <= capacity_bytes - used_bytes());
 }
 
+// Space for `more` bytes beside the rows that are there.
+bool VirtualDisk::take_for_table(uint64_t more) {
+  const uint64_t needed = table_bytes_ + more;
+  if (needed <= table_space_) return true;
+  if (!has_space(needed - table_space_)) return false;
+  table_space_ = needed;
+  return true;
+}
+
 bool VirtualDisk::spend(uint32_t& failing) {
   if (failing == 0) return false;
   --failing;
@@ -365,6 +374,11 @@ Status VirtualTable::grow() {
   return ok();
 }
 
+bool VirtualTable::reserve(const Load& largest) {
+  constexpr uint64_t kReservedWrites = 2;
+  return disk_.take_for_table(kReservedWrites * largest.bytes);
+}
+
 Table::Written VirtualTable::write(const MemtablePair& changes, LogPosition position,
                                    std::optional<Error>& error) {
   if (disk_.spend(disk_.failing_checkpoints)) {
@@ -377,7 +391,7 @@ Table::Written VirtualTable::write(const MemtablePair& changes, LogPosition posi
       if (!erased) more += row_bytes(key.size(), value.size());
   // As LMDB's pages: what is replaced is free only afterwards.
   if (disk_.table_bytes_ + more > map_bytes_) return Written::needs_growth;
-  if (!disk_.has_space(more)) return Written::disk_full;
+  if (!disk_.take_for_table(more)) return Written::disk_full;
   const auto apply = [&](const Memtable& table, VirtualDisk::Rows& rows) {
     for (const auto& [from, to] : table.ranges()) {
       const auto end = rows.lower_bound(to);

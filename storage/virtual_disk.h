@@ -52,7 +52,7 @@ class VirtualDisk {
   bool lose_row(BytesView row_key);
 
   // -- what is on it
-  uint64_t used_bytes() const { return file_bytes_ + table_bytes_; }
+  uint64_t used_bytes() const { return file_bytes_ + table_space_; }
   bool has_unsynced() const;
   std::vector<std::pair<std::string, uint64_t>> files() const;  // with how much of each was written
   std::vector<Bytes> row_keys() const;
@@ -103,7 +103,10 @@ class VirtualDisk {
   uint64_t next_inode_ = 1;
   std::map<std::string, uint64_t, std::less<>> names_;
   std::vector<NameChange> unsynced_names_;
-  uint64_t file_bytes_ = 0, table_bytes_ = 0;
+  bool take_for_table(uint64_t more);
+  uint64_t file_bytes_ = 0;
+  uint64_t table_bytes_ = 0;  // of rows
+  uint64_t table_space_ = 0;  // that the table has taken, and keeps: rows use again what others left
 
   Rows rows_, meta_;
   LogPosition checkpoint_;
@@ -135,6 +138,7 @@ class VirtualTable final : public Table {
   Status grow() override;
   uint64_t used_bytes() const override { return disk_.table_bytes_; }
   std::unique_ptr<Cursor> cursor(Part part) override;
+  bool reserve(const Load& largest) override;
   Written write(const MemtablePair& changes, LogPosition position, std::optional<Error>& error) override;
 
  private:

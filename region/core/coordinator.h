@@ -180,6 +180,8 @@ class Coordinator : public std::enable_shared_from_this<Coordinator> {
   bool decide_by_id(const Request& request, const ReplyTo& to, Instant deadline, Bytes& id_bytes);
   void wait(Waiting&& waiting);
   void answer(Waiting& waiting);
+  bool has_room_for(const Request& request) const;
+  Error no_room() const;  // why not
   Response filled(Response&& response) const;
   Response filled_for(const Request& request, Response&& response);
   void answer_session(Response& response, crdt::Hlc stamp);

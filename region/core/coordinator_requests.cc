@@ -14,6 +14,9 @@ namespace atolldb::region {
 namespace {
 constexpr size_t kDeltaBytesMax = 24u << 20;  // fits a frame between nodes with room to spare
 constexpr const char* kNoRoom = "this node takes no writes now: its disk or its memtables are full";
+constexpr const char* kReserveOnly =
+    "this node takes only removes now: its disk or its memtables are full; delete what is not needed, "
+    "or give the disk more space";
 constexpr size_t kUnsettledOfKeyMax = 16'384;
 constexpr size_t kAnswerBytesLarge = 4096;  // smaller ones are bounded by the number of requests in work
 constexpr size_t kAnswerBytesMax = 256u << 20;
@@ -290,10 +293,18 @@ Result<crdt::Mutation> Coordinator::mutate(const Request& request, const Dot& do
   }
 }
 
+bool Coordinator::has_room_for(const Request& request) const {
+  return removes(request) ? node_.store.has_reserve() : node_.store.has_room();
+}
+
+Error Coordinator::no_room() const {
+  return {Errc::full, node_.store.room() == storage::Room::reserve ? kReserveOnly : kNoRoom};
+}
+
 void Coordinator::write(const Request& request, const ReplyTo& to, Instant deadline) {
   Bytes request_id;
   if (request.id && decide_by_id(request, to, deadline, request_id)) return;
-  if (!node_.store.has_room()) return node_.out.reply(to, filled(failed({Errc::full, kNoRoom})));
+  if (!has_room_for(request)) return node_.out.reply(to, filled(failed(no_room())));
   const auto in_flight = partition_.unsettled_of(request.key);
   if (partition_.unsettled().size() >= kUnsettledMax || node_.unsettled >= kUnsettledOfNodeMax ||
       (in_flight != nullptr && in_flight->size() >= kUnsettledOfKeyMax))
@@ -346,7 +357,7 @@ void Coordinator::write(const Request& request, const ReplyTo& to, Instant deadl
   if (merged == Merged::damaged)
     return node_.out.reply(to, filled(failed({Errc::unavailable, kBeingRepaired})));
   if (merged == Merged::no_room)  // a failing disk takes its room away at any moment
-    return node_.out.reply(to, filled(failed({Errc::full, kNoRoom})));
+    return node_.out.reply(to, filled(failed(no_room())));
   ensure(merged == Merged::merged, "a fresh delta merges");
   entered(dot, entry);
   wait(std::move(waiting));

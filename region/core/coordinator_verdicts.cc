@@ -51,7 +51,7 @@ bool Coordinator::judge() {
   for (const auto& [dot, pending] : partition_.pending())
     if (pending.judged != epoch_) unjudged.push_back(dot);
   for (const Dot& dot : unjudged) {
-    if (!node_.store.has_room()) return false;
+    if (!node_.store.has_reserve()) return false;
     const Partition::Pending pending = *partition_.pending(dot);
     const auto delta = crdt::decode_delta(pending.delta);
     ensure(delta.has_value(), "what waits for its verdict was decoded before");

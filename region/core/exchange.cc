@@ -9,7 +9,8 @@ namespace atolldb::region {
 
 namespace {
 constexpr char kIds = 'i', kRows = 'd', kEntries = 'l';  // how a cursor begins
-constexpr uint64_t kScanNumbers = uint64_t{1} << 40;     // of a partition
+constexpr uint32_t kStagedInReserve = 4;              // chunks: what a full disk keeps aside of an exchange
+constexpr uint64_t kScanNumbers = uint64_t{1} << 40;  // of a partition
 
 bool is(char kind, BytesView cursor) { return !cursor.empty() && cursor.front() == kind; }
 
@@ -81,7 +82,7 @@ void Exchanges::ask(PartitionId partition, Running& running) {
 void Exchanges::abandon(PartitionId partition) {
   storage::Batch batch;
   abandon(partition, batch);
-  if (!batch.empty()) node_.commit(std::move(batch));
+  if (!batch.empty()) node_.commit_from_reserve(std::move(batch));
 }
 
 // What has arrived completely is kept: it needs its sender no more.
@@ -113,7 +114,7 @@ void Exchanges::forget(PartitionId partition) {
 }
 
 void Exchanges::on_peer_down(NodeNumber node) {
-  if (!node_.store.has_room()) return;  // asked again when the peer is back
+  if (!node_.store.has_reserve()) return;  // asked again when the peer is back
   std::vector<std::pair<PartitionId, bool>> broken;
   for (const auto& [partition, running] : pulls_)
     if (running.from == node && !applying_.contains(partition)) broken.emplace_back(partition, running.lost);
@@ -122,7 +123,7 @@ void Exchanges::on_peer_down(NodeNumber node) {
     abandon(partition, batch);
     queue_.push_back({partition, node, lost});  // goes on when the peer is back
   }
-  if (!batch.empty()) node_.commit(std::move(batch));
+  if (!batch.empty()) node_.commit_from_reserve(std::move(batch));
   start_next();
 }
 
@@ -133,9 +134,9 @@ void Exchanges::on_chunk(NodeNumber from, const Chunk& chunk) {
   Running& running = at->second;
   if (chunk.cursor != running.cursor || (running.scan != 0 && chunk.scan != running.scan))
     return;  // a duplicate
-  running.dropped = !node_.store.has_room();
-  if (running.dropped) return;  // asked for again when there is some
   Partition& partition = *find_(chunk.partition);
+  running.dropped = !may_stage(partition);
+  if (running.dropped) return;  // asked for again when there is some
   storage::Batch batch;
   if (!running.begun) {
     batch.records.push_back(to_bytes(PullBeginRecord{chunk.partition, chunk.clock}));
@@ -149,7 +150,7 @@ void Exchanges::on_chunk(NodeNumber from, const Chunk& chunk) {
   batch.records.push_back(to_bytes(record));
   const Bytes bytes = batch.records.back();
   keep_aside(partition, record, bytes, batch);
-  node_.commit(std::move(batch));
+  node_.commit_from_reserve(std::move(batch));
   if (partition.applying()) {
     running.vote = chunk.vote;
     running.promised = chunk.promised;
@@ -159,6 +160,14 @@ void Exchanges::on_chunk(NodeNumber from, const Chunk& chunk) {
   running.cursor = Bytes(chunk.next);
   running.unanswered = 0;
   ask(chunk.partition, running);
+}
+
+// Where little is left, an exchange may be what makes room: others have removed what is here still. One that
+// brings much would eat up the reserve.
+bool Exchanges::may_stage(const Partition& partition) const {
+  if (node_.store.has_room()) return true;
+  const uint32_t staged = partition.staging ? partition.staging->staged - partition.staging->applied : 0;
+  return node_.store.has_reserve() && staged < kStagedInReserve;
 }
 
 // Request ids are known at once; all else waits until everything is there.
@@ -173,7 +182,7 @@ void Exchanges::keep_aside(Partition& partition, const PullChunkRecord& record, 
 void Exchanges::apply_some(PartitionId id) {
   Partition& partition = *find_(id);
   if (!end_scans(id)) return;  // while this lasts, rows are ahead of the clock
-  for (size_t bytes = 0; bytes < kApplyBytes && node_.store.has_room();) {
+  for (size_t bytes = 0; bytes < kApplyBytes && node_.store.has_reserve();) {
     Bytes chunk;
     storage::Batch batch;
     batch.records.push_back(to_bytes(PullAppliedRecord{id}));
@@ -185,11 +194,11 @@ void Exchanges::apply_some(PartitionId id) {
       storage::Batch dropped;
       drop(partition, dropped);
       forget(id);
-      return static_cast<void>(node_.commit(std::move(dropped)));
+      return static_cast<void>(node_.commit_from_reserve(std::move(dropped)));
     }
     if (*applied == Applied::later) return;
     if (*applied == Applied::all) return finish(partition, std::move(batch));
-    node_.commit(std::move(batch));
+    node_.commit_from_reserve(std::move(batch));
   }
 }
 
@@ -201,7 +210,7 @@ void Exchanges::finish(Partition& partition, storage::Batch&& batch) {
   if (running.promised > partition.promised)
     partition.promise(running.promised, std::move(batch));
   else
-    node_.commit(std::move(batch));
+    node_.commit_from_reserve(std::move(batch));
   forget(partition.id);
   partition.recount();
   if (known) done_({partition.id, running.from, running.vote, running.lost});
@@ -220,7 +229,7 @@ Result<Exchanges::Applied> Exchanges::apply_next(Partition& partition, Bytes& ch
   } else if (!replayed) {  // each is logged as it enters
     for (const Entry& entry : record->entries)
       if (!enter_(partition.id, entry)) return Applied::later;
-    if (!node_.store.has_room()) return Applied::later;  // for the record that all have entered
+    if (!node_.store.has_reserve()) return Applied::later;  // for the record that all have entered
   }
   partition.unstage(batch);
   partition.ids_forgotten_ms = std::max(partition.ids_forgotten_ms, record->ids_forgotten_ms);
@@ -251,7 +260,7 @@ Status Exchanges::apply_rows(Partition& partition, const PullChunkRecord& record
 void Exchanges::on_pull_gone(NodeNumber from, const PullGone& gone) {
   const auto at = pulls_.find(gone.partition);
   if (at == pulls_.end() || at->second.from != from || at->second.id != gone.id) return;
-  if (!node_.store.has_room() || applying_.contains(gone.partition)) return;
+  if (!node_.store.has_reserve() || applying_.contains(gone.partition)) return;
   const bool lost = at->second.lost;
   abandon(gone.partition);
   want(gone.partition, from, lost);
@@ -326,7 +335,7 @@ Exchanges::Scans::iterator Exchanges::end_scan(Scans::iterator scan) {
   partition->data.end_scan(number);
   storage::Batch batch;  // contexts that were only kept for the scan
   node_.rows.drain(batch);
-  if (!batch.empty()) node_.commit(std::move(batch));
+  if (!batch.empty()) node_.commit_from_reserve(std::move(batch));
   uint64_t needed = UINT64_MAX;
   for (const auto& [other, serving] : scans_)
     if (serving.partition == id) needed = std::min(needed, serving.entered);
@@ -338,7 +347,7 @@ Exchanges::Scans::iterator Exchanges::end_scan(Scans::iterator scan) {
 // False: there is no room for what changes with the end of a scan.
 bool Exchanges::end_scans(PartitionId partition) {
   for (auto at = scans_.begin(); at != scans_.end();) {
-    if (at->second.partition == partition && !node_.store.has_room()) return false;
+    if (at->second.partition == partition && !node_.store.has_reserve()) return false;
     at = at->second.partition == partition ? end_scan(at) : std::next(at);
   }
   return true;
@@ -448,7 +457,7 @@ void Exchanges::tick() {
       ++at;
       continue;
     }
-    if (!node_.store.has_room()) break;  // rows change with the end of a scan
+    if (!node_.store.has_reserve()) break;  // rows change with the end of a scan
     at = end_scan(at);
   }
   start_next();

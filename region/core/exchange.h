@@ -143,6 +143,7 @@ class Exchanges {
   bool fill_entries(Partition& partition, const Serving& serving, Chunk& out, Held& held);
   static bool add_pending(const Partition& partition, Chunk& out);
   void drop(Partition& partition, storage::Batch& batch);
+  bool may_stage(const Partition& partition) const;
   void keep_aside(Partition& partition, const PullChunkRecord& record, BytesView bytes,
                   storage::Batch& batch);
   void apply_some(PartitionId partition);

@@ -81,7 +81,7 @@ void Memory::on_position(NodeNumber from, const Position& position) {
 }
 
 void Memory::try_join() {
-  if (!node_.joining || joined_ || !node_.store.has_room()) return;
+  if (!node_.joining || joined_ || !node_.store.has_reserve()) return;
   const Duration age = node_.now.monotonic - began_;
   uint32_t witnesses = 0;
   for (const auto& [node, peer] : node_.peers.all()) {
@@ -106,7 +106,7 @@ void Memory::join(storage::Batch&& batch) {
   const Standing standing = lost_ ? Standing::lost : Standing::vote;
   batch.records.insert(batch.records.begin(), to_bytes(StandingRecord{static_cast<uint8_t>(standing)}));
   batch.records.push_back(to_bytes(StartRecord{node_.start, node_.random}));
-  node_.commit(std::move(batch));
+  node_.commit_from_reserve(std::move(batch));
   node_.logged_start = node_.start;
   node_.logged_standing = standing;
   node_.out.run_when(node_.store.log_end(), [this, standing, start = node_.start] {

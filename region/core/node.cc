@@ -382,6 +382,9 @@ void Node::handle_storage(Now now) {
     checkpoint();  // the other memtable may be waiting for this: there is no room before
     router_.retry_parked();
   }
+  const bool room = state_.store.has_room();
+  if (room && !std::exchange(had_room_, room)) router_.retry_parked();
+  had_room_ = room;
   ask_again();
   if (events.durable <= state_.durable) return;
   state_.durable = events.durable;
@@ -462,7 +465,8 @@ bool Node::tick_partition(Partition& partition) {
     return busy || coordinator.handing_over();
   }
   if (!preferred(partition)) return false;
-  if (state_.now.monotonic >= takeover_after_[partition.id] && state_.store.has_room()) take_over(partition);
+  if (state_.now.monotonic >= takeover_after_[partition.id] && state_.store.has_reserve())
+    take_over(partition);
   return true;
 }
 
@@ -544,9 +548,10 @@ void Node::tick_second() {
   next_second_ = state_.now.monotonic + kSecond;
   storage::Batch batch;
   ++seconds_;
-  if (!state_.joining && state_.store.has_room()) {
+  if (!state_.joining && state_.store.has_reserve()) {
     forget_ids(batch);
-    if (!batch.empty()) state_.commit(std::move(batch));
+    if (!batch.empty()) state_.commit_from_reserve(std::move(batch));
+    if (!state_.store.has_room()) send_again();  // there may be removes among it
   }
   storage::LogPosition keep_from = state_.store.log_end();
   for (auto& [id, partition] : partitions_) {

@@ -130,6 +130,7 @@ class Node final : private MessageHandler {
   void sweep();
   void look_for_room();
   void ask_again();
+  void send_again();
   bool take(PartitionId id, const Entry& entry);
   std::optional<NodeNumber> first_fit(const Partition& partition) const;
   bool preferred(const Partition& partition) const;
@@ -171,6 +172,7 @@ class Node final : private MessageHandler {
   size_t swept_in_checkpoint_ = 0;  // rows, since the one that runs began
   std::vector<Partition*> awake_;
   bool full_ = false;
+  bool had_room_ = true;                  // when the store was asked last
   std::map<PartitionId, Epoch> dropped_;  // appends found no room: of these epochs
   std::optional<Instant> room_lost_;
   std::map<PartitionId, Instant> takeover_after_;

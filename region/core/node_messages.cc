@@ -38,12 +38,13 @@ void Node::on(const Append& m) {
     const Merged merged = partition->merge(m.epoch, entry, *delta);
     if (merged == Merged::damaged) return;
     if (merged == Merged::no_room) dropped_[m.partition] = m.epoch;
-    if (merged == Merged::not_ready || merged == Merged::no_room) break;
+    if (merged == Merged::no_room) continue;  // a remove behind it may find room all the same
+    if (merged == Merged::not_ready) break;
     dots.insert(delta->dot());
   }
   if (state_.damaged.contains(m.partition)) return;
   partition->heard = std::max(partition->heard, m.epoch);
-  if (partition->promised < m.epoch && state_.store.has_room()) partition->promise(m.epoch);
+  if (partition->promised < m.epoch && state_.store.has_reserve()) partition->promise(m.epoch);
   coordinator(m.partition);  // lets go of one that is deposed now
   // A node without a vote says nothing that could be counted once it has one again (rule 16).
   if (state_.standing == Standing::vote && partition->promised == m.epoch)
@@ -75,7 +76,10 @@ void Node::acknowledge(Partition& partition, NodeNumber to, const Epoch& epoch, 
 // What was dropped for lack of room is asked for as soon as there is some: who sent it would wait for an
 // acknowledgement, and with it whoever waits for W of them.
 void Node::ask_again() {
-  if (dropped_.empty() || !state_.store.has_room()) return;
+  if (state_.store.has_room()) send_again();
+}
+
+void Node::send_again() {
   for (const auto& [id, epoch] : std::exchange(dropped_, {}))
     if (peek(id)->promised <= epoch) state_.out.send(epoch.node, SendAgain{id, epoch});
 }
@@ -92,7 +96,7 @@ void Node::on(const Fenced& m) {
   Partition* partition = partition_of_sender(m.partition, m.promised);
   if (partition == nullptr || !hears_of_higher_epochs()) return;
   partition->heard = std::max(partition->heard, m.promised);
-  if (m.promised > partition->promised && state_.store.has_room()) partition->promise(m.promised);
+  if (m.promised > partition->promised && state_.store.has_reserve()) partition->promise(m.promised);
   coordinator(m.partition);
 }
 
@@ -103,7 +107,7 @@ void Node::on(const Prepare& m) {
   if (m.epoch < partition->promised) return state_.out.send(from_, Fenced{m.partition, partition->promised});
   if (m.epoch > partition->promised) {
     partition->heard = std::max(partition->heard, m.epoch);
-    if (!state_.store.has_room()) return;
+    if (!state_.store.has_reserve()) return;
     partition->promise(m.epoch);
     coordinator(m.partition);
   }
@@ -350,11 +354,11 @@ void Node::on(const Handover& m) {
   // One that serves here under a lower epoch has been passed over, and nobody else would ever tell it so.
   const Coordinator* present = coordinator(m.partition);
   const bool passed_over = present != nullptr && present->epoch() < m.epoch && hears_of_higher_epochs();
-  if (partition->highest() > m.epoch || (present != nullptr && !passed_over) || !state_.store.has_room())
+  if (partition->highest() > m.epoch || (present != nullptr && !passed_over) || !state_.store.has_reserve())
     return;
   if (partition->promised < m.epoch) partition->promise(m.epoch);  // the new one goes above it
   coordinator(m.partition);                                        // lets go of one that is deposed now
-  if (!state_.store.has_room()) return;
+  if (!state_.store.has_reserve()) return;
   take_over(*partition);
 }
 

@@ -85,7 +85,7 @@ Status Node::recover(Now now) {
   storage::Batch on_joining;
   on_joining.records = std::exchange(dropped.records, {});
   memory_.begin(disk_start_, state_.store.log_end(), lost, std::move(on_joining));
-  if (!dropped.empty()) state_.commit(std::move(dropped));
+  if (!dropped.empty()) state_.commit_from_reserve(std::move(dropped));
   return ok();
 }
 

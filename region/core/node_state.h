@@ -144,6 +144,11 @@ struct NodeState {
     told_end = store.log_end();
     return positions->front();
   }
+  // Of what makes room or is needed for it: after has_reserve().
+  storage::LogPosition commit_from_reserve(storage::Batch&& batch) {
+    batch.from_reserve = true;
+    return commit(std::move(batch));
+  }
   // What this node has heard of others' logs: nobody needs to know of it in turn, or an idle cluster would
   // never rest.
   void commit_hearsay(storage::Batch&& batch) {

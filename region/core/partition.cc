@@ -76,13 +76,15 @@ Merged Partition::merge(const Epoch& epoch, const Entry& entry, const crdt::Delt
   const auto held = pending_.empty() ? pending_.end() : pending_.find(delta.dot());
   if (held != pending_.end() && waits && held->second.judged >= entry.judged) return Merged::known;
   if (!waits && !data.ready(delta)) return Merged::not_ready;
-  if (!node_.store.has_room()) return Merged::no_room;
+  const bool removes = crdt::only_removes(delta);
+  if (!(removes ? node_.store.has_reserve() : node_.store.has_room())) return Merged::no_room;
   DeltaRecord record{id,          entry.epoch.number == 0 ? epoch : entry.epoch,
                      entry.stamp, entry.request_id,
                      entry.delta, entry.verdict,
                      entry.judged};
   if (held != pending_.end() && canary(Canary::verdict_without_epoch)) record.verdict = held->second.verdict;
   storage::Batch batch;
+  batch.from_reserve = removes;
   batch.records.emplace_back();
   encode(record, batch.records.back());
   const auto bytes = static_cast<uint32_t>(batch.records.back().size());
@@ -193,24 +195,26 @@ void Partition::drop_pending(std::map<Dot, Pending>::iterator at) {
 bool Partition::carry_out(const Dot& dot) {
   const auto at = pending_.find(dot);
   if (at == pending_.end()) return true;
-  if (!node_.store.has_room()) return false;
+  const auto delta = crdt::decode_delta(at->second.delta);
+  ensure(delta.has_value(), "what waits for its verdict was decoded before");
   storage::Batch batch;
+  batch.from_reserve = crdt::only_removes(*delta);
+  if (!(batch.from_reserve ? node_.store.has_reserve() : node_.store.has_room())) return false;
   batch.records.push_back(to_bytes(VerdictRecord{id, at->first}));
   const storage::LogPosition logged = at->second.at;
-  if (!take_effect(at, batch) || node_.damaged.contains(id)) return false;
+  if (!take_effect(at, *delta, batch) || node_.damaged.contains(id)) return false;
   node_.commit(std::move(batch));
   if (entered.kept) entered.at.push_back(logged);
   return true;
 }
 
 // False: an add before it is missing here (rule 13).
-bool Partition::take_effect(std::map<Dot, Pending>::iterator at, storage::Batch& batch) {
-  const auto delta = crdt::decode_delta(at->second.delta);
-  ensure(delta.has_value(), "what waits for its verdict was decoded before");
+bool Partition::take_effect(std::map<Dot, Pending>::iterator at, const crdt::Delta& delta,
+                            storage::Batch& batch) {
   if (at->second.verdict == Verdict::superseded)
-    data.apply(crdt::superseded(*delta));
-  else if (data.ready(*delta))
-    data.apply(*delta);
+    data.apply(crdt::superseded(delta));
+  else if (data.ready(delta))
+    data.apply(delta);
   else
     return false;
   node_.rows.drain(batch);
@@ -261,8 +265,10 @@ Status Partition::replay(const VerdictRecord& record) {
     carried_out_.insert(record.dot);
     return ok();
   }
+  const auto delta = crdt::decode_delta(at->second.delta);
+  ensure(delta.has_value(), "what waits for its verdict was decoded before");
   storage::Batch batch;
-  take_effect(at, batch);
+  take_effect(at, *delta, batch);
   const auto committed = node_.store.commit(std::move(batch));
   return committed ? ok() : Status(committed.error());
 }
@@ -320,7 +326,7 @@ void Partition::promise(const Epoch& epoch, storage::Batch&& batch) {
   promised = epoch;
   dirty = true;
   if (!canary(Canary::promise_not_logged)) batch.records.push_back(to_bytes(PromiseRecord{id, epoch}));
-  node_.commit(std::move(batch));
+  node_.commit_from_reserve(std::move(batch));
   promised_at = node_.store.log_end();
 }
 

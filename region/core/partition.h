@@ -201,7 +201,7 @@ class Partition {
   void index(const Dot& dot, BytesView key, crdt::Hlc entry_stamp);
   void keep(const Dot& dot, Pending&& pending);
   void drop_pending(std::map<Dot, Pending>::iterator at);
-  bool take_effect(std::map<Dot, Pending>::iterator at, storage::Batch& batch);
+  bool take_effect(std::map<Dot, Pending>::iterator at, const crdt::Delta& delta, storage::Batch& batch);
   std::optional<Sendable> judged(Sendable&& out, storage::LogPosition at) const;
   void count_ids(int64_t more);
   void erase_all(storage::Batch& batch);

@@ -138,6 +138,23 @@ struct Request {
   Seen seen;    // what the token says. Set by the door that has verified it, and never taken from clients
 };
 
+// Whether it leaves less behind than was there: then it is taken on a full disk, too, as far as its reserve
+// reaches.
+inline bool removes(const Request& request) {
+  switch (request.op) {
+    case Op::del:
+    case Op::srem:
+    case Op::hdel:
+    case Op::getdel:
+    case Op::spop:
+      return true;
+    case Op::sreplace:
+      return request.args.empty();
+    default:
+      return false;
+  }
+}
+
 enum class Outcome : uint8_t {
   done = 0,
   rejected = 1,  // certainly nothing happened, and nothing of it will

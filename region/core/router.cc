@@ -145,7 +145,8 @@ Router::Placed Router::place(Job& job) {
     if (!coordinator->active() || coordinator->handing_over() || partition_(partition)->applying())
       return Placed::nobody;
     // Writers that are faster than checkpoints are slowed. A full disk is theirs to hear of.
-    if (!is_read(job.request.op) && !node_.store.has_room() && !node_.store.disk_full())
+    const auto wanted = removes(job.request) ? storage::Room::reserve : storage::Room::plenty;
+    if (!is_read(job.request.op) && node_.store.room() < wanted && !node_.store.disk_full(wanted))
       return Placed::no_room;
     if (job.unsure && !coordinator->can_tell(*job.request.id)) return Placed::nobody;
     if (job.unsure) decided(job);

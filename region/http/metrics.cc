@@ -166,6 +166,7 @@ void add_node(Families& families, const json& status) {
   gauge("has_room", "atoll_has_room",
         "1: the node takes writes; 0: they wait for a checkpoint, or for the disk.");
   gauge("disk_full", "atoll_disk_full", "1: the disk has no room, writes are refused.");
+  gauge("has_reserve", "atoll_has_reserve", "1: the node takes at least what removes.");
   gauge("epochs_held", "atoll_partitions_coordinated", "Partitions that this node coordinates.");
   gauge("partitions", "atoll_partitions", "Partitions that this node holds a replica of.");
   gauge("unsettled", "atoll_unsettled_entries", "Updates that entered and are not settled yet.");

@@ -135,6 +135,7 @@ std::string status_json(region::Node& node, const wan::Streams& streams, const s
               {"syncs", usage.syncs},
               {"checkpoints", usage.checkpoints},
               {"has_room", state.store.has_room()},
+              {"has_reserve", state.store.has_reserve()},
               {"disk_full", state.store.disk_full()},
               {"exchanging", !node.exchanges().idle()},
               {"peers", peers},

@@ -142,5 +142,45 @@ class DiskFull(ClusterTest):
                 self.assert_refused_for_room(result["loads"][refused])
 
 
+    def test_deletes_make_room(self):
+        """With every disk of a region full, deletes are done, and what they free is room for writes: nothing is given
+        to the disks, and nothing restarts."""
+        with Cluster(regions="eu", memtable_bytes=1 << 20) as cluster, contextlib.ExitStack() as stack:
+            def write(key):
+                return cluster.run("set", "-t", cluster.topology, "--region", "eu", key, "v" * 60000, check=False)
+
+            cluster.kill("eu")
+            disks = [stack.enter_context(SmallDisk(cluster.node_dir(node))) for node in cluster.names("eu")]
+            stack.callback(cluster.kill, "eu")
+            cluster.start("eu")
+            written = ["room:{}".format(i) for i in range(100)]
+            for key in written:
+                self.assertEqual(write(key).returncode, 0)
+            for disk in disks:
+                disk.fill()
+            for i in range(2000):
+                result = write("more:{}".format(i))
+                if result.returncode != 0:
+                    break
+                written.append("more:{}".format(i))
+            self.assertIn("full", result.stderr)
+            starts = [cluster.status(node)["start"] for node in cluster.names("eu")]
+            for node in cluster.names("eu"):
+                wait_until(node + " is full", lambda: cluster.status(node)["disk_full"])
+            self.assertNotEqual(write("another").returncode, 0)
+            for removed, key in enumerate(written):
+                cluster.atoll("del", "--region", "eu", key)
+                if removed % 10 == 9 and all(cluster.status(node)["has_room"] for node in cluster.names("eu")):
+                    break
+            for node in cluster.names("eu"):
+                wait_until(node + " has room", lambda: cluster.status(node)["has_room"])
+            cluster.atoll("set", "--region", "eu", "another", "value")
+            self.assertEqual(cluster.atoll("get", "--region", "eu", "another"), "value")
+            self.assertNotEqual(cluster.run("get", "-t", cluster.topology, "--region", "eu", written[0],
+                                            check=False).returncode, 0)
+            self.assertEqual(starts, [cluster.status(node)["start"] for node in cluster.names("eu")])
+            print("removed", removed + 1, "of", len(written), flush=True)
+
+
 if __name__ == "__main__":
     main()

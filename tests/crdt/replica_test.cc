@@ -66,6 +66,33 @@ TEST_CASE("Replica: a set of elements, members in pages", "[crdt]") {
   REQUIRE(first->elements != second->elements);
 }
 
+TEST_CASE("Replica: which updates only remove, seen from their deltas alone", "[crdt]") {
+  Site a(1), b(2);
+  const auto removes = [](const Mutation& mutation) {
+    const auto sent = decode_delta(encode(*mutation.delta));
+    return only_removes(*sent);
+  };
+  CHECK_FALSE(removes(*a.replica.set("k", "v", {a.actor, 99}, a.hlc())));
+  CHECK_FALSE(removes(*a.replica.add("k", 5, {a.actor, 99}, a.hlc())));
+  CHECK_FALSE(removes(*a.replica.sadd("s", {"x"}, {a.actor, 99}, a.hlc())));
+  CHECK_FALSE(removes(*a.replica.hset("m", {{"f", "1"}}, {a.actor, 99}, a.hlc())));
+  // Siblings that nobody was shown go to the journal.
+  a.set("k", "v");
+  const Mutation other = b.add("k", 5);
+  a.replica.apply(*other.delta);
+  CHECK(removes(*a.replica.del("k", {a.actor, 99}, a.hlc())));
+  CHECK_FALSE(removes(*a.replica.set("k", "", {a.actor, 99}, a.hlc())));
+  a.sadd("s", {"x", "y"});
+  CHECK(removes(*a.replica.srem("s", {"x"}, {a.actor, 99}, a.hlc())));
+  CHECK(removes(*a.replica.del("s", {a.actor, 99}, a.hlc())));
+  CHECK(removes(*a.replica.sreplace("s", {}, {a.actor, 99}, a.hlc())));
+  CHECK_FALSE(removes(*a.replica.sreplace("s", {"y"}, {a.actor, 99}, a.hlc())));
+  a.hset("m", {{"f", "1"}, {"g", "2"}});
+  CHECK(removes(*a.replica.hdel("m", {"f"}, {a.actor, 99}, a.hlc())));
+  CHECK(removes(*a.replica.del("m", {a.actor, 99}, a.hlc())));
+  CHECK_FALSE(removes(*a.replica.hset("m", {{"f", "3"}}, {a.actor, 99}, a.hlc())));
+}
+
 TEST_CASE("Replica: commands for another type, refused and nothing changed", "[crdt]") {
   Site a(1);
   a.sadd("s", {"x"});

@@ -335,38 +335,6 @@ TEST_CASE("cluster: a coordinator was passed over while it was cut off, it is to
   CHECK(world.get(first, "k").value == "v");
 }
 
-// HAZARDS 28: two others have room, and so the region goes on taking writes.
-TEST_CASE("cluster: a node's disk is full, others coordinate what it did, and it takes part again afterwards",
-          "[region]") {
-  WorldOptions options;
-  options.regions = 1;
-  options.memtable_bytes = 8u << 10;
-  World world(options);
-  start(world);
-  world.run_for(Duration::seconds(5));
-  const NodeNumber full = world.node(0, 0);
-  world.disk(full).capacity_bytes = 0;
-  int refused = 0, after = 0;
-  for (int i = 0; i < 300; ++i) {
-    world.run_for(Duration::millis(50));
-    const bool done =
-        world.set(world.node(0, i % 3), "k" + std::to_string(i % 40), Bytes(500, 'v')).outcome ==
-        Outcome::done;
-    refused += done ? 0 : 1;
-    after += done && i >= 200 ? 1 : 0;
-  }
-  CHECK(refused > 0);
-  CHECK(after == 100);
-  CHECK_FALSE(world.fatal(full));
-  for (int i = 0; i < 40; ++i) {
-    const auto got = world.get(full, "k" + std::to_string(i));
-    CAPTURE(i, got.message);
-    CHECK(got.found);
-  }
-  world.disk(full).capacity_bytes = UINT64_MAX;
-  require_converged(world);
-}
-
 TEST_CASE("cluster: memtables are full for moments, writers are slowed and nobody is refused", "[region]") {
   WorldOptions options;
   options.regions = 1;

@@ -21,6 +21,8 @@ Result<std::vector<storage::LogPosition>> ObservedStore::commit(storage::Batch&&
       if (const auto parts = crdt::parse_row_key(change.key);
           parts && parts->name.tag == crdt::RowTag::journal && change.value)
         probes_.hit(Probe::journal_row_written);
+  if (batch.from_reserve && !batch.rows.empty() && inner_->room() == storage::Room::reserve)
+    probes_.hit(Probe::removed_from_reserve);
   if (!facts_) return inner_->commit(std::move(batch));
   const std::vector<Bytes> records = batch.records;
   auto positions = inner_->commit(std::move(batch));

@@ -43,8 +43,10 @@ class ObservedStore final : public storage::Store {
   storage::LogPosition log_end() const override { return inner_->log_end(); }
   void release_log(storage::LogPosition keep_from) override { inner_->release_log(keep_from); }
   bool wants_checkpoint() const override { return inner_->wants_checkpoint(); }
-  bool has_room() const override { return inner_->has_room(); }
-  bool disk_full() const override { return inner_->disk_full(); }
+  storage::Room room() const override { return inner_->room(); }
+  bool disk_full(storage::Room wanted = storage::Room::plenty) const override {
+    return inner_->disk_full(wanted);
+  }
   int event_fd() const override { return inner_->event_fd(); }
   storage::Usage usage() const override { return inner_->usage(); }
 

@@ -42,6 +42,8 @@ std::string_view Probes::name(Probe probe) {
       return "outbox cut";
     case Probe::write_refused_full:
       return "full disk refused a write";
+    case Probe::removed_from_reserve:
+      return "full disk took a remove from its reserve";
     case Probe::journal_row_written:
       return "journal row written";
     case Probe::sibling_kept:

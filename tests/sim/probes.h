@@ -27,6 +27,7 @@ enum class Probe : uint8_t {
   checkpoint,
   outbox_cut,
   write_refused_full,
+  removed_from_reserve,
   journal_row_written,
   sibling_kept,
   retry_found,        // an increment was found by its request id

@@ -179,9 +179,10 @@ TEST_CASE("virtual store: a disk that is full, refuses writes, reads on and resu
   REQUIRE(n < 1000);
   CHECK(n > 50);  // the segment that was there took what had been accepted
   CHECK_FALSE(store->has_room());
+  CHECK(store->disk_full());
   REQUIRE(store->begin_checkpoint({}));
   store->run(at(ms));
-  CHECK_FALSE(store->poll().checkpoint_done);
+  CHECK(store->poll().checkpoint_done);  // space for it was kept back
   Bytes value;
   CHECK(store->get("a", value) == Found::yes);
   CHECK(store->get(number_key(n - 1), value) == Found::yes);
@@ -193,10 +194,151 @@ TEST_CASE("virtual store: a disk that is full, refuses writes, reads on and resu
   store->run(at(ms));
   CHECK_FALSE(store->has_room());
   store->run(retry + Duration::millis(200));
-  CHECK(store->poll().checkpoint_done);
+  store->poll();
   CHECK(store->has_room());
+  CHECK_FALSE(store->disk_full());
   CHECK(store->wake_at() == Instant::never());
   CHECK(store->commit({{"b"}, {put("b", "2")}, {}}));
+}
+
+// A disk that rows have filled up.
+struct FullDisk {
+  FullDisk() {
+    VirtualStoreOptions options = small();
+    options.memtable_bytes = 32u << 10;
+    store = started(disk, nullptr, options);
+    disk.capacity_bytes = disk.used_bytes() + 600'000;
+    while (step()) {
+      const Bytes key = number_key(n);
+      if (!store->commit({{key}, {put(key, Bytes(2000, 'v'))}, {}})) break;
+      rows[key] = Bytes(2000, 'v');
+      ++n;
+    }
+    step();
+  }
+  // All the work there is. False: nothing more is taken as things stand.
+  bool step() {
+    for (int i = 0; i < 4; ++i) {
+      store->run(at(++ms));
+      store->poll();
+      if (release) store->release_log(store->log_end());
+      if (store->wants_checkpoint()) store->begin_checkpoint({});
+    }
+    return store->has_room() && n < 10'000;
+  }
+  Result<std::vector<LogPosition>> remove(uint64_t number) {
+    Batch batch{{"-" + number_key(number)}, {erase(number_key(number))}, {}};
+    batch.from_reserve = true;
+    auto done = store->commit(std::move(batch));
+    if (done) rows.erase(number_key(number));
+    return done;
+  }
+
+  VirtualDisk disk;
+  std::unique_ptr<VirtualStore> store;
+  std::map<Bytes, Bytes> rows;
+  uint64_t n = 0;
+  int64_t ms = 0;
+  bool release = true;
+};
+
+TEST_CASE("virtual store: a full disk, removes are taken and what they free is room again", "[storage]") {
+  FullDisk full;
+  REQUIRE(full.n > 100);
+  REQUIRE(full.n < 10'000);
+  const uint64_t used = full.disk.used_bytes();
+  for (int round = 0; round < 3; ++round) {
+    CHECK(full.store->room() == Room::reserve);
+    CHECK(full.store->disk_full());
+    CHECK_FALSE(full.store->disk_full(Room::reserve));
+    const auto refused = full.store->commit({{"r"}, {put("z", "1")}, {}});
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == Errc::full);
+    uint64_t removed = 0;
+    while (!full.store->has_room()) {
+      REQUIRE(removed < full.rows.size());
+      REQUIRE(full.remove(static_cast<uint64_t>(round) * 50 + removed++));
+      full.step();
+    }
+    CHECK(removed < 50);
+    // Writes fill it again, without having been given any space.
+    while (full.step()) {
+      const Bytes key = number_key(full.n);
+      if (!full.store->commit({{key}, {put(key, Bytes(2000, 'w'))}, {}})) break;
+      full.rows[key] = Bytes(2000, 'w');
+      ++full.n;
+    }
+    full.step();
+  }
+  CHECK(full.disk.used_bytes() <= std::max(used, full.disk.capacity_bytes));
+  CHECK(full.store->poll().durable == full.store->log_end());
+  full.store.reset();
+  full.disk.capacity_bytes = UINT64_MAX;
+  auto store = started(full.disk);
+  std::vector<std::pair<Bytes, Bytes>> kept(full.rows.begin(), full.rows.end());
+  for (const auto& [key, value] : all_rows(*store))
+    if (full.rows[key] != value) FAIL("row " << key);
+}
+
+TEST_CASE("virtual store: the reserve of a full disk, ends with a clear answer and keeps what it took",
+          "[storage]") {
+  FullDisk full;
+  std::vector<Bytes> taken;
+  const Bytes record(3000, 'r');
+  for (int i = 0; i < 1000 && full.store->has_reserve(); ++i) {
+    Batch batch{{record + std::to_string(i)}, {put("grows" + std::to_string(i), Bytes(3000, 'g'))}, {}};
+    batch.from_reserve = true;
+    REQUIRE(full.store->commit(std::move(batch)));
+    taken.push_back(record + std::to_string(i));
+    full.store->run(at(++full.ms));
+    full.store->poll();
+  }
+  CHECK(taken.size() > 10);
+  CHECK(taken.size() < 1000);
+  CHECK(full.store->room() == Room::none);
+  CHECK(full.store->poll().durable == full.store->log_end());
+  const auto refused = full.store->commit({{"r"}, {put("z", "1")}, {}});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == Errc::full);
+  full.store.reset();
+  full.disk.cut_power(*std::make_unique<Prng>(7));
+  std::vector<Bytes> applied;
+  auto store = started(full.disk, &applied);
+  REQUIRE(applied.size() >= taken.size());
+  CHECK(std::equal(taken.rbegin(), taken.rend(), applied.rbegin()));
+}
+
+TEST_CASE("virtual store: a full disk, the log that only streams need makes way for removes", "[storage]") {
+  FullDisk full;
+  full.release = false;
+  const LogPosition begin = full.store->log_begin();
+  for (uint64_t i = 0; i < full.n; ++i) {
+    Batch batch{{Bytes(2000, 'd')}, {erase(number_key(i))}, {}};
+    batch.from_reserve = true;
+    CAPTURE(i, full.n);
+    REQUIRE(full.store->has_reserve());
+    REQUIRE(full.store->commit(std::move(batch)));
+    full.step();
+  }
+  CHECK(full.store->log_begin() > begin);
+  CHECK(full.store->has_room());
+  CHECK(all_rows(*full.store).empty());
+}
+
+TEST_CASE("virtual store: a node that starts on a full disk, has its reserve", "[storage]") {
+  FullDisk full;
+  full.store.reset();
+  VirtualStoreOptions options = small();
+  options.memtable_bytes = 32u << 10;
+  full.store = started(full.disk, nullptr, options);
+  full.disk.capacity_bytes = 0;
+  CHECK(full.store->has_reserve());
+  full.release = false;
+  while (full.step()) REQUIRE(full.store->commit({{Bytes(1000, 'r')}, {}, {}}));
+  CHECK(full.store->room() == Room::reserve);
+  REQUIRE(full.remove(0));
+  full.step();
+  CHECK(full.store->poll().durable == full.store->log_end());
 }
 
 TEST_CASE("virtual store: a table that has to grow, grows at the next poll", "[storage]") {
