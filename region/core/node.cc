@@ -480,7 +480,7 @@ void Node::look_for_sweeps() {
 // A step of one clear; the partitions take turns. Rows that go wait in a memtable: checkpoints set the pace.
 void Node::sweep() {
   next_sweep_ = sweeping_.empty() ? Instant::never() : state_.now.monotonic + kSweepEvery;
-  if (sweeping_.empty() || state_.joining || !state_.damaged.empty() || !state_.store.has_room()) return;
+  if (sweeping_.empty() || state_.joining || !state_.damaged.empty() || !state_.store.has_reserve()) return;
   checkpoint();
   if (checkpoint_running_ && swept_in_checkpoint_ >= kSweptInCheckpointMax) return;
   auto at = sweeping_.upper_bound(swept_);

@@ -289,7 +289,7 @@ bool Partition::sweep(size_t rows_max) {
   storage::Batch batch;
   node_.rows.drain(batch);
   if (node_.damaged.contains(id)) return false;
-  if (!batch.empty()) node_.commit(std::move(batch));
+  if (!batch.empty()) node_.commit_from_reserve(std::move(batch));
   return true;
 }
 

@@ -66,6 +66,7 @@ TEST_CASE("cluster: all disks of a region are full, deletes are done and writes 
   WorldOptions options;
   options.regions = 1;
   options.memtable_bytes = 8u << 10;
+  options.clears = {10, 4};  // what is larger, goes in steps
   World world(options);
   start(world);
   const auto ask = [&](int i, region::Op op, Bytes key, Bytes value = {}, std::vector<Bytes> args = {}) {
@@ -78,6 +79,12 @@ TEST_CASE("cluster: all disks of a region are full, deletes are done and writes 
   };
   REQUIRE(ask(0, region::Op::sadd, "set", {}, {"a", "b"}).outcome == Outcome::done);
   REQUIRE(ask(0, region::Op::hset, "map", {}, {"f", "1", "g", "2"}).outcome == Outcome::done);
+  std::vector<Bytes> many;
+  for (int i = 0; i < 100; ++i) many.push_back("element" + std::to_string(i));
+  REQUIRE(ask(1, region::Op::sadd, "large", {}, many).outcome == Outcome::done);
+  const auto clearing = [&](NodeNumber node) {
+    return world.report(node, region::Op::digest).find("\"clearing\":[]") == std::string::npos;
+  };
   for (uint32_t i = 0; i < 3; ++i) {
     auto& disk = world.disk(world.node(0, i));
     disk.capacity_bytes = disk.used_bytes() + 200'000;
@@ -97,10 +104,13 @@ TEST_CASE("cluster: all disks of a region are full, deletes are done and writes 
   REQUIRE(refused(0));
   world.run_for(Duration::seconds(5));
   REQUIRE(refused(1));
+  CHECK(ask(0, region::Op::del, "large").number == 1);
+  CHECK(clearing(world.node(0, 1)));
+  CHECK(ask(0, region::Op::sadd, "set", {}, {"c"}).code == Errc::full);
+  CHECK(world.run_until([&] { return !clearing(world.node(0, 1)); }, Duration::seconds(10)));
   CHECK(ask(0, region::Op::srem, "set", {}, {"a"}).number == 1);
   CHECK(ask(1, region::Op::hdel, "map", {}, {"f"}).number == 1);
   CHECK(ask(2, region::Op::spop, "set", {}, {Bytes(16, '\0')}).outcome == Outcome::done);
-  CHECK(ask(0, region::Op::sadd, "set", {}, {"c"}).code == Errc::full);
   const auto taken = ask(1, region::Op::getdel, written.back());
   CAPTURE(taken.message);
   CHECK(taken.value == Bytes(1000, 'v'));
