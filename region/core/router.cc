@@ -63,7 +63,7 @@ void Router::handle(const ReplyTo& to, Request&& request) {
   if (job.request.local && !job.request.seen.empty() && job.request.on_behind != OnBehind::stale)
     job.request.local = false;
   if (job.request.local) return answer_locally(job);
-  if (!undecided_.empty() && undecided_.contains(job.request.key)) return park_or_hold(std::move(job));
+  if (waits_behind(job)) return park_or_hold(std::move(job));
   // A connection's commands for a key stay in their order: nobody overtakes what is parked.
   if (parked_of_.contains(job.partition)) return park(std::move(job));
   const Placed placed = place(job);
@@ -90,10 +90,10 @@ void Router::park(Job&& job) {
   parked_.push_back(std::move(job));
 }
 
-// Nobody overtakes an increment of its key that may be counted yet.
+// Nothing overtakes an increment of its connection and key that may be counted yet.
 void Router::park_or_hold(Job&& job) {
   if (std::exchange(job.named, false)) job.request.id.reset();  // nothing has happened under that name
-  if (!undecided_.contains(job.request.key)) return park(std::move(job));
+  if (!waits_behind(job)) return park(std::move(job));
   const size_t bytes = bytes_of(job.request);
   if (parked_bytes_ + bytes > kParkedBytesMax)
     return reject(job.to, Errc::busy, "this node has too many requests in work; try again soon");

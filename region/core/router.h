@@ -99,9 +99,13 @@ class Router {
   std::map<NodeNumber, SeenTokens> seen_;    // of each node that forwards
   std::map<uint64_t, Job> forwarded_;        // by token
   // Increments of which nobody can tell yet whether they were counted, and when they are asked about again;
-  // how many there are of a key, those under way included; and what came behind them for their keys.
+  // how many there are of a connection and key, those under way included; and what came behind them from
+  // there. Nobody else waits for them.
   std::list<Job> unsure_, behind_;
-  std::map<Bytes, uint32_t> undecided_;
+  using From = std::pair<Bytes, Bytes>;  // connection, key
+  std::map<From, uint32_t> undecided_;
+  static From from(const Job& job);
+  bool waits_behind(const Job& job) const;
   struct Told {
     Epoch epoch;
     uint64_t stamp_ms = 0;

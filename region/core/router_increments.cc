@@ -17,6 +17,21 @@ bool may_pass(Errc code) {
 }
 }  // namespace
 
+// Whose it is: of the names that doors give requests of one connection, all but the last eight bytes are the
+// same (resp_server.h). Shorter names are of requests that have no order among themselves.
+Router::From Router::from(const Job& job) {
+  constexpr size_t kRequestBytes = 8, kDoorBytes = 1;
+  const Bytes& name = job.to.client;
+  const bool ordered = job.to.token == 0 && name.size() > kDoorBytes + kRequestBytes;
+  return {ordered ? name.substr(0, name.size() - kRequestBytes) : Bytes(), job.request.key};
+}
+
+bool Router::waits_behind(const Job& job) const {
+  if (undecided_.empty() || job.unsure) return false;
+  const From mine = from(job);
+  return !mine.first.empty() && undecided_.contains(mine);
+}
+
 // Under the epoch that the partition's coordinator most likely has. Where that is another one, the first
 // attempt is rejected, and the answer says which.
 void Router::name(Job& job) {
@@ -51,14 +66,14 @@ bool Router::ask_again(Job& job, const Response& response) {
   if (response.code != Errc::behind || response.behind || job.unsure) return false;
   job.request.id.reset();
   job.named = false;
-  if (std::exchange(job.renamed, true) || undecided_.contains(job.request.key) ||
-      parked_of_.contains(job.partition) || place(job) != Placed::yes)
+  if (std::exchange(job.renamed, true) || waits_behind(job) || parked_of_.contains(job.partition) ||
+      place(job) != Placed::yes)
     park_or_hold(std::move(job));
   return true;
 }
 
 void Router::wait_again(Job&& job) {
-  if (!std::exchange(job.unsure, true)) ++undecided_[job.request.key];
+  if (!std::exchange(job.unsure, true)) ++undecided_[from(job)];
   ++job.request.attempt;
   job.hinted = false;
   const int64_t pause_ms = std::min(kAgainFirstMs << std::min<uint32_t>(job.tries++, 10), kAgainMostMs);
@@ -68,8 +83,8 @@ void Router::wait_again(Job&& job) {
 
 // It is known what became of it, or nobody will ask any more: what came behind it may go on.
 void Router::decided(const Job& job) {
-  const auto of_key = undecided_.find(job.request.key);
-  if (--of_key->second == 0) undecided_.erase(of_key);
+  const auto of = undecided_.find(from(job));
+  if (--of->second == 0) undecided_.erase(of);
 }
 
 void Router::retry_unsure() {
@@ -90,7 +105,7 @@ void Router::go_on_behind() {
   behind_.clear();
   while (!jobs.empty()) {
     const auto job = jobs.begin();
-    if (undecided_.contains(job->request.key)) {
+    if (waits_behind(*job)) {
       behind_.splice(behind_.end(), jobs, job);
       continue;
     }
