@@ -85,9 +85,24 @@ bool covers_entry(const Entry& a, const Entry& b) {
   return true;
 }
 
+void insert_span(Entry& entry, uint64_t first, uint64_t last) {
+  if (entry.above.empty() && first <= entry.base + 1) {
+    entry.base = std::max(entry.base, last);
+    return;
+  }
+  if (first > entry.last() + 1) {
+    entry.above.push_back({first, last});
+    return;
+  }
+  if (has(entry, first) && first == last) return;
+  assign(entry, unite(spans_of(entry), {{first, last}}));
+}
+
 void join_entry(Entry& a, const Entry& b) {
   if (a.above.empty() && b.above.empty())
     a.base = std::max(a.base, b.base);
+  else if (b.base == 0 && b.above.size() == 1)  // mostly one dot
+    insert_span(a, b.above.front().first, b.above.front().last);
   else if (!covers_entry(a, b))
     assign(a, unite(spans_of(a), spans_of(b)));
 }
@@ -142,16 +157,7 @@ void DotSet::insert(const Actor& actor, uint64_t first, uint64_t last) {
   ensure(first >= 1 && first <= last && last <= kDotCounterMax, "counters run from 1 to kDotCounterMax");
   auto it = lower(entries_, actor);
   if (it == entries_.end() || it->actor != actor) it = entries_.insert(it, Entry{actor, 0, {}});
-  if (it->above.empty() && first <= it->base + 1) {
-    it->base = std::max(it->base, last);
-    return;
-  }
-  if (first > it->last() + 1) {
-    it->above.push_back({first, last});
-    return;
-  }
-  if (has(*it, first) && first == last) return;
-  assign(*it, unite(spans_of(*it), {{first, last}}));
+  insert_span(*it, first, last);
 }
 
 void DotSet::erase(const Dot& dot) {

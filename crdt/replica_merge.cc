@@ -83,9 +83,12 @@ Replica::Held Replica::held_row(const RowKeyParts& parts, BytesView row_key, Byt
 // rows before the items. True: all.
 bool Replica::walk_to_clear(const At& at, std::vector<Held>& out) {
   size_t items = 0, before = 0;
+  bool at_journal = false;  // its rows are stepped over
   const auto visit = [&](BytesView key, BytesView bytes) {
     const std::optional<RowKeyParts> row = parse_row_key(key);
     ensure(row.has_value(), "the store holds row keys");
+    at_journal = row->name.tag == RowTag::journal;
+    if (at_journal) return false;
     if (!is_item(row->name.tag))
       ++before;
     else if (++items > cleared_at_once_max_)
@@ -97,9 +100,9 @@ bool Replica::walk_to_clear(const At& at, std::vector<Held>& out) {
     rows_.walk(at.prefix, tag_begin(at.prefix, RowTag::element), std::cref(visit));
     return false;
   }
-  rows_.walk(at.prefix, tag_begin(at.prefix, RowTag::journal), std::cref(visit));
-  if (items <= cleared_at_once_max_)
-    rows_.walk(tag_begin(at.prefix, RowTag::field), key_end(at.prefix), std::cref(visit));
+  const Bytes end = key_end(at.prefix);
+  rows_.walk(at.prefix, end, std::cref(visit));
+  if (at_journal) rows_.walk(tag_begin(at.prefix, RowTag::field), end, std::cref(visit));
   if (items <= cleared_at_once_max_) return true;
   out.resize(before);
   return false;
@@ -126,6 +129,7 @@ std::vector<Replica::Held> Replica::hold_rows(const At& at, const std::vector<Pa
     }
   }
   remembered_.reset();
+  out.reserve(out.size() + parts.size() + 1);
   const auto by_name = [](const Held& h, const RowName& name) { return h.name < name; };
   const auto add = [&](const RowName& name) {
     const auto it = std::lower_bound(out.begin(), out.end(), name, by_name);

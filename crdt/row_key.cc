@@ -3,6 +3,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "crdt/codec.h"
 
@@ -14,7 +15,10 @@ constexpr size_t kBeforeKey = 2 + 8 + 2;
 constexpr size_t kAfterKey = 1 + sizeof(RowId);
 
 void append_big_endian(Bytes& out, uint64_t value, int width) {
-  for (int i = width - 1; i >= 0; --i) out.push_back(static_cast<char>(value >> (8 * i)));
+  const uint64_t shifted = __builtin_bswap64(value << (64 - 8 * width));
+  char bytes[sizeof shifted];
+  std::memcpy(bytes, &shifted, sizeof shifted);
+  out.append(bytes, static_cast<size_t>(width));
 }
 
 uint64_t big_endian(BytesView bytes) {
@@ -29,6 +33,14 @@ RowId padded(const std::array<char, kSize>& packed) {
   RowId id{};
   std::copy(packed.begin(), packed.end(), id.begin());
   return id;
+}
+
+Bytes with_behind(BytesView prefix, char last) {
+  Bytes out;
+  out.reserve(prefix.size() + 1);
+  out.append(prefix);
+  out.push_back(last);
+  return out;
 }
 
 RowId id_of(const XXH128_hash_t& hash) {
@@ -74,9 +86,9 @@ Bytes key_prefix(const KeyPlace& place, BytesView key) {
   return out;
 }
 
-Bytes key_end(BytesView prefix) { return Bytes(prefix) + '\xff'; }
+Bytes key_end(BytesView prefix) { return with_behind(prefix, '\xff'); }
 
-Bytes tag_begin(BytesView prefix, RowTag tag) { return Bytes(prefix) + static_cast<char>(tag); }
+Bytes tag_begin(BytesView prefix, RowTag tag) { return with_behind(prefix, static_cast<char>(tag)); }
 
 Bytes row_key(BytesView prefix, const RowName& name) {
   Bytes out;

@@ -7,9 +7,10 @@ namespace atolldb::crdt {
 namespace {
 
 void append_big_endian(Bytes& out, uint8_t head, uint64_t value, int width) {
+  const uint64_t shifted = __builtin_bswap64(value << (64 - 8 * width));
   char buffer[9];
   buffer[0] = static_cast<char>(head);
-  for (int i = 0; i < width; ++i) buffer[1 + i] = static_cast<char>(value >> (8 * (width - 1 - i)));
+  std::memcpy(buffer + 1, &shifted, sizeof shifted);
   out.append(buffer, static_cast<size_t>(width) + 1);
 }
 
@@ -92,9 +93,9 @@ uint64_t Reader::big_endian(int width) {
     return 0;
   }
   uint64_t value = 0;
-  for (int i = 0; i < width; ++i) value = value << 8 | byte_at(at_ + i);
+  std::memcpy(&value, at_, static_cast<size_t>(width));
   at_ += width;
-  return value;
+  return __builtin_bswap64(value) >> (64 - 8 * width);
 }
 
 // A number that must not have fitted into the next narrower form, whose end is `least`.
