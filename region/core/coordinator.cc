@@ -25,6 +25,7 @@ constexpr Duration kHandoverEvery = Duration::millis(200);
 constexpr Duration kHandoverWithin = Duration::millis(1000);
 constexpr Duration kHandoverPause = Duration::seconds(10);
 constexpr size_t kPumpBytes = 512u << 10;
+constexpr size_t kAppendFixedBytes = 80;  // beside an entry's request id and delta
 }  // namespace
 
 Coordinator::Coordinator(NodeState& node, Partition& partition) : node_(node), partition_(partition) {
@@ -298,25 +299,29 @@ void Coordinator::on_forgot(NodeNumber peer) {
 
 void Coordinator::entered(const Dot& dot, const Entry& entry) {
   node_.own_entries.push_back({node_.store.log_end(), partition_.id, dot});
-  const uint64_t sequence = partition_.outbox.end() - 1;
+  Fresh fresh{partition_.outbox.end() - 1, entry, {}};
   for (Follower& follower : followers_)
-    if (node_.peers.up(follower.node)) pump(follower, sequence, &entry);
+    if (node_.peers.up(follower.node)) pump(follower, &fresh);
 }
 
-void Coordinator::pump(Follower& follower, uint64_t fresh, const Entry* fresh_entry) {
+void Coordinator::pump(Follower& follower, Fresh* fresh) {
   if (!node_.peers.up(follower.node)) return;
-  std::vector<uint64_t> sequences;
+  sequences_.clear();
   follower.stream.take(
-      node_.now.monotonic, partition_.outbox, kPumpBytes, [](const auto&) { return true; }, sequences);
-  if (sequences.empty()) return;
+      node_.now.monotonic, partition_.outbox, kPumpBytes, [](const auto&) { return true; }, sequences_);
+  if (sequences_.empty()) return;
   Append append{partition_.id, epoch_, {}};
-  if (sequences.size() == 1 && fresh_entry != nullptr && sequences.front() == fresh) {
-    append.entries.push_back(*fresh_entry);
-    return node_.out.send(follower.node, append);
+  if (sequences_.size() == 1 && fresh != nullptr && sequences_.front() == fresh->sequence) {
+    if (fresh->append.empty()) {
+      append.entries.push_back(fresh->entry);
+      fresh->append.reserve(kAppendFixedBytes + fresh->entry.request_id.size() + fresh->entry.delta.size());
+      encode(append, fresh->append);
+    }
+    return node_.out.send_encoded(follower.node, fresh->append);
   }
   std::vector<Partition::Sendable> read;
-  read.reserve(sequences.size());
-  for (const uint64_t sequence : sequences) {
+  read.reserve(sequences_.size());
+  for (const uint64_t sequence : sequences_) {
     auto sendable = partition_.read(partition_.outbox.at(sequence));
     if (!sendable) {  // its segment is gone: an exchange brings it
       partition_.outbox.lose(partition_.outbox.at(sequence).dot);

@@ -201,7 +201,13 @@ class Coordinator : public std::enable_shared_from_this<Coordinator> {
   crdt::Hlc next_stamp();
   uint64_t present_stamp_ms() const;
   void entered(const Dot& dot, const Entry& entry);
-  void pump(Follower& follower, uint64_t fresh = 0, const Entry* fresh_entry = nullptr);
+  // What has just entered, for all followers that lack nothing else: encoded once.
+  struct Fresh {
+    uint64_t sequence = 0;
+    const Entry& entry;
+    Bytes append;
+  };
+  void pump(Follower& follower, Fresh* fresh = nullptr);
   uint32_t holders(const Dot& dot) const;
   bool held_by_w(const Dot& dot) const;
   void settle_bulk();
@@ -228,6 +234,7 @@ class Coordinator : public std::enable_shared_from_this<Coordinator> {
   std::vector<Follower> followers_;
   crdt::DotSet own_;  // what this node's log holds durably, counted under this epoch
   std::list<Waiting> waiting_;
+  std::vector<uint64_t> sequences_;  // kept for its memory
   // What the takeover found or gave of verdicts, until W replicas have it: nothing enters before.
   std::set<Dot> verdicts_;
   std::map<Bytes, std::deque<Blocked>> blocked_;  // by key, in their order

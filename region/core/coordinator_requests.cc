@@ -173,7 +173,7 @@ void Coordinator::forget(const Waiting& waiting) {
 
 bool Coordinator::ripe(const Waiting& waiting) const {
   if (waiting.own && partition_.is_unsettled(*waiting.own)) return false;
-  if (waiting.of_key && !waiting.of_key->empty() && *waiting.of_key->begin() <= waiting.up_to) return false;
+  if (waiting.of_key && !waiting.of_key->empty() && waiting.of_key->first() <= waiting.up_to) return false;
   if (waiting.bulk && !partition_.unsettled_bulk().empty()) return false;
   if (waiting.copies > 0 && holders(waiting.dot) < waiting.copies) return false;
   if (waiting.confirmations == 0) return true;

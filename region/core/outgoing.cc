@@ -47,7 +47,8 @@ void Outgoing::reply(const ReplyTo& to, Response&& response) {
     replies_.push_back({to.client, std::move(response)});
     return;
   }
-  const Bytes bytes = encode_responses({response});
+  const Response* const one[] = {&response};
+  const Bytes bytes = encode_responses(one);
   send(to.via, ForwardReply{to.token, bytes});
 }
 

@@ -11,6 +11,7 @@ namespace atolldb::region {
 
 namespace {
 constexpr uint8_t kStateVersion = 1;
+constexpr size_t kRecordFixedBytes = 80;  // of a delta's record, beside the delta and its request id
 
 struct PendingImage {
   Dot dot;
@@ -85,7 +86,7 @@ Merged Partition::merge(const Epoch& epoch, const Entry& entry, const crdt::Delt
   if (held != pending_.end() && canary(Canary::verdict_without_epoch)) record.verdict = held->second.verdict;
   storage::Batch batch;
   batch.from_reserve = removes;
-  batch.records.emplace_back();
+  batch.records.emplace_back().reserve(kRecordFixedBytes + entry.request_id.size() + entry.delta.size());
   encode(record, batch.records.back());
   const auto bytes = static_cast<uint32_t>(batch.records.back().size());
   const bool promises = promised < record.epoch;
@@ -164,12 +165,43 @@ void Partition::adopt_ids(const std::vector<std::pair<BytesView, BytesView>>& en
 }
 
 void Partition::index(const Dot& dot, BytesView key, crdt::Hlc entry_stamp) {
-  if (!unsettled_.emplace(dot, Unsettled{entered_ + 1, Bytes(key), entry_stamp}).second) return;
-  auto& of_key = unsettled_by_key_[Bytes(key)];
-  if (!of_key) of_key = std::make_shared<KeyUnsettled>();
-  of_key->insert(of_key->end(), ++entered_);
+  const auto [at, fresh] = unsettled_.try_emplace(dot);
+  if (!fresh) return;
+  auto of_key = unsettled_by_key_.find(key);
+  if (of_key == unsettled_by_key_.end()) {
+    auto made = std::make_shared<KeyUnsettled>(key);
+    const BytesView own = made->key();
+    of_key = unsettled_by_key_.emplace(own, std::move(made)).first;
+  }
+  at->second = {++entered_, of_key->second, entry_stamp};
+  of_key->second->add(entered_);
   ++node_.unsettled;
   bulk_.erase(dot);
+}
+
+void Partition::KeyUnsettled::add(uint64_t number) {
+  if (empty())
+    first_ = number;
+  else
+    more_.push_back(number);
+}
+
+// Mostly the first.
+void Partition::KeyUnsettled::erase(uint64_t number) {
+  const auto begin = more_.begin() + static_cast<ptrdiff_t>(gone_);
+  if (number != first_) {
+    const auto at = std::lower_bound(begin, more_.end(), number);
+    if (at != more_.end() && *at == number) more_.erase(at);
+  } else if (begin == more_.end()) {
+    first_ = 0;
+    more_.clear();
+    gone_ = 0;
+  } else {
+    first_ = *begin;
+    if (++gone_ <= more_.size() / 2) return;
+    more_.erase(more_.begin(), begin + 1);
+    gone_ = 0;
+  }
 }
 
 // -- verdicts (rule 12)
@@ -332,30 +364,31 @@ void Partition::promise(const Epoch& epoch, storage::Batch&& batch) {
 
 std::shared_ptr<const Partition::KeyUnsettled> Partition::unsettled_of(BytesView key) const {
   if (unsettled_.empty()) return nullptr;
-  const auto at = unsettled_by_key_.find(Bytes(key));
+  const auto at = unsettled_by_key_.find(key);
   return at == unsettled_by_key_.end() ? nullptr : at->second;
+}
+
+std::map<Dot, Partition::Unsettled>::iterator Partition::drop_unsettled(
+    std::map<Dot, Unsettled>::iterator at) {
+  KeyUnsettled& of_key = *at->second.of_key;
+  of_key.erase(at->second.number);
+  if (of_key.empty()) unsettled_by_key_.erase(of_key.key());
+  --node_.unsettled;
+  return unsettled_.erase(at);
 }
 
 void Partition::settle(const Dot& dot) {
   settled.insert(dot);
   dirty = true;
-  const auto at = unsettled_.find(dot);
-  if (at == unsettled_.end()) return;
-  const auto of_key = unsettled_by_key_.find(at->second.key);
-  of_key->second->erase(at->second.number);
-  if (of_key->second->empty()) unsettled_by_key_.erase(of_key);
-  unsettled_.erase(at);
-  --node_.unsettled;
+  if (const auto at = unsettled_.find(dot); at != unsettled_.end()) drop_unsettled(at);
 }
 
 void Partition::settle(const crdt::DotSet& dots) {
   crdt::DotSet mine = dots;
   mine.intersect(data.clock());
   if (settled.covers(mine)) return;
-  std::vector<Dot> known;
-  for (const auto& [dot, entry] : unsettled_)
-    if (mine.contains(dot)) known.push_back(dot);
-  for (const Dot& dot : known) settle(dot);
+  for (auto at = unsettled_.begin(); at != unsettled_.end();)
+    at = mine.contains(at->first) ? drop_unsettled(at) : std::next(at);
   bulk_.subtract(mine);
   settled.join(mine);
   dirty = true;

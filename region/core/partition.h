@@ -140,10 +140,25 @@ class Partition {
 
   // Dots that entered and are not settled yet: of a key, numbered as they entered, and of what an exchange
   // brought (whose keys nobody knows).
-  using KeyUnsettled = std::set<uint64_t>;
+  class KeyUnsettled {
+   public:
+    explicit KeyUnsettled(BytesView key) : key_(key) {}
+    const Bytes& key() const { return key_; }
+    bool empty() const { return first_ == 0; }
+    size_t size() const { return empty() ? 0 : 1 + more_.size() - gone_; }
+    uint64_t first() const { return first_; }  // requires: not empty
+    void add(uint64_t number);                 // requires: above all that are in, and not 0
+    void erase(uint64_t number);
+
+   private:
+    const Bytes key_;
+    uint64_t first_ = 0;          // 0: empty
+    std::vector<uint64_t> more_;  // ascending
+    size_t gone_ = 0;             // so many at its beginning are not in any more
+  };
   struct Unsettled {
     uint64_t number = 0;
-    Bytes key;
+    std::shared_ptr<KeyUnsettled> of_key;
     crdt::Hlc stamp;  // with which it entered here
   };
   // nullptr: none. Whoever waits keeps it: what settles leaves it, and what enters once it is empty gets
@@ -199,6 +214,7 @@ class Partition {
  private:
   bool apply(const crdt::Delta& delta, crdt::Hlc entry_stamp, BytesView request_id, storage::Batch& batch);
   void index(const Dot& dot, BytesView key, crdt::Hlc entry_stamp);
+  std::map<Dot, Unsettled>::iterator drop_unsettled(std::map<Dot, Unsettled>::iterator at);
   void keep(const Dot& dot, Pending&& pending);
   void drop_pending(std::map<Dot, Pending>::iterator at);
   bool take_effect(std::map<Dot, Pending>::iterator at, const crdt::Delta& delta, storage::Batch& batch);
@@ -210,7 +226,7 @@ class Partition {
   bool ids_adopted_ = false;  // an exchange has brought some: a delta may bring them again
   uint64_t entered_ = 0;
   std::map<Dot, Unsettled> unsettled_;
-  std::unordered_map<Bytes, std::shared_ptr<KeyUnsettled>> unsettled_by_key_;
+  std::unordered_map<BytesView, std::shared_ptr<KeyUnsettled>> unsettled_by_key_;  // by their own keys
   crdt::DotSet bulk_;
   std::map<Dot, Pending> pending_;
   std::unordered_map<Bytes, uint32_t> pending_keys_;  // how many of each

@@ -434,6 +434,12 @@ Bytes encode_responses(const std::vector<Response>& responses) {
       put_response);
 }
 
+Bytes encode_responses(std::span<const Response* const> responses) {
+  return encode(
+      kKindResponse, responses.size(), [&](size_t i) -> const Response& { return *responses[i]; },
+      put_response);
+}
+
 Result<std::vector<Request>> decode_requests(BytesView frame) {
   return decode<Request>(frame, kKindRequest, take_request);
 }

@@ -27,6 +27,7 @@ bool is_known(Op op);
 Bytes encode_requests(const std::vector<Request>& requests);
 Bytes encode_requests(std::span<const Request* const> requests);
 Bytes encode_responses(const std::vector<Response>& responses);
+Bytes encode_responses(std::span<const Response* const> responses);
 // An upper bound of what the message adds to a frame, for filling frames up to their limit.
 size_t encoded_bytes_max(const Request& request);
 size_t encoded_bytes_max(const Response& response);

@@ -162,11 +162,12 @@ Router::Placed Router::place(Job& job) {
   const auto to = believed_coordinator(partition, job);
   if (!to) return Placed::nobody;
   if (takes_request_id(job.request.op) && !job.request.id && !job.request.forwarded) name(job);
-  Request request = job.request;
-  request.forwarded = true;
-  request.deadline_ms =
+  job.request.forwarded = true;  // while it is encoded: it may yet be placed here
+  job.request.deadline_ms =
       static_cast<uint32_t>(std::max<int64_t>(1, (job.deadline - node_.now.monotonic).as_millis()));
-  const Bytes bytes = encode_requests({request});
+  const Request* const one[] = {&job.request};
+  const Bytes bytes = encode_requests(one);
+  job.request.forwarded = false;
   const uint64_t token = ++next_token_;
   node_.out.send(*to, Forward{token, bytes});
   job.sent_to = *to;
