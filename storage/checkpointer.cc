@@ -39,6 +39,7 @@ bool Checkpointer::poll() {
   {
     const std::lock_guard lock(mutex_);
     if (!grown) failed_ = grown.error();
+    broken_ = failed_.has_value();
     needs_growth_ = false;
   }
   hooks_.wake();
@@ -56,6 +57,7 @@ bool Checkpointer::has_reserve() const {
 }
 
 std::optional<Error> Checkpointer::failed() const {
+  if (!broken_) return std::nullopt;
   const std::lock_guard lock(mutex_);
   return failed_;
 }
@@ -132,6 +134,7 @@ Table::Written Checkpointer::write() {
   if (written == Table::Written::failed) {
     const std::lock_guard lock(mutex_);
     failed_ = error;
+    broken_ = failed_.has_value();
   }
   return written;
 }

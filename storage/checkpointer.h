@@ -1,6 +1,7 @@
 #pragma once
 // Applies frozen memtables to the table, one at a time.
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -59,6 +60,7 @@ class Checkpointer final : public Worker {
   bool waits_for_log_ = false, needs_growth_ = false, done_ = false, full_ = false, stopped_ = false;
   bool reserved_;
   std::optional<Error> failed_;
+  std::atomic<bool> broken_{false};  // failed_ is there: asked for with every write
 };
 
 }  // namespace atolldb::storage

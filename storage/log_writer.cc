@@ -160,6 +160,7 @@ uint64_t LogWriter::kept_bytes() const {
 }
 
 std::optional<Error> LogWriter::failed() const {
+  if (!broken_) return std::nullopt;
   const std::lock_guard lock(mutex_);
   return failed_;
 }
@@ -318,6 +319,7 @@ void LogWriter::fail(const Error& error) {
   {
     const std::lock_guard lock(mutex_);
     failed_ = error;
+    broken_ = true;
   }
   hooks_.notify();
 }

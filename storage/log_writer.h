@@ -114,6 +114,7 @@ class LogWriter final : public Worker {
   std::deque<std::shared_ptr<Segment>> kept_;
   uint64_t synced_;
   std::optional<Error> failed_;
+  std::atomic<bool> broken_{false};  // failed_ is there: asked for with every write
 
   std::atomic<uint64_t> durable_, syncs_{0};
   std::atomic<bool> full_{false};

@@ -66,6 +66,7 @@ bool SegmentPool::has_room() const {
 }
 
 std::optional<Error> SegmentPool::failed() const {
+  if (!broken_) return std::nullopt;
   const std::lock_guard lock(mutex_);
   return failed_;
 }
@@ -141,6 +142,7 @@ void SegmentPool::finish(Result<SegmentFile>&& made, Instant now) {
       ready_.push_back(std::move(*made));
     }
     if (!made && !short_) failed_ = made.error();
+    broken_ = failed_.has_value();
   }
   if (news) hooks_.notify();
 }

@@ -5,6 +5,7 @@
 //
 // Its worker makes and recycles; the log writer's takes segments, the protocol thread gives them back.
 
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -88,6 +89,7 @@ class SegmentPool final : public Worker {
   bool short_ = false;  // the disk had no space for a segment
   bool stopped_ = false, made_one_ = false;
   std::optional<Error> failed_;
+  std::atomic<bool> broken_{false};  // failed_ is there: asked for with every write
 };
 
 }  // namespace atolldb::storage
