@@ -92,10 +92,9 @@ void EventLoop::turn(Now now) {
 // True: there may be more.
 bool EventLoop::take_peers(Now now) {
   changes_.clear();
-  parts_.transport.receive(now.monotonic, kPeerFramesMax, frames_, changes_);
+  const bool more = parts_.transport.receive(now.monotonic, kPeerFramesMax, frames_, changes_);
   for (const auto& change : changes_) parts_.engine.handle_link(now, change.peer, change.up);
   for (const auto& received : frames_) parts_.engine.handle_peer_frame(now, received.from, received.frame);
-  const bool more = !frames_.empty();
   frames_.clear();  // they may be large
   return more;
 }

@@ -48,7 +48,7 @@ class ZmqTransport final : public Transport {
   Status connect(void* context, const PeerLink::Keys& keys);
 
   bool send(Instant now, NodeNumber to, Bytes&& frame) override;
-  void receive(Instant now, size_t frames_max, std::vector<Received>& frames,
+  bool receive(Instant now, size_t frames_max, std::vector<Received>& frames,
                std::vector<LinkChange>& changes) override;
   std::vector<int> poll_fds() const override { return {router_.fd(), control_fd_}; }
   Instant next_deadline() const override;
@@ -186,7 +186,7 @@ void ZmqTransport::release_due(Instant now) {
     while (auto held = shaper.pop(now)) transmit(*find(held->to), held->frame);
 }
 
-void ZmqTransport::receive(Instant now, size_t frames_max, std::vector<Received>& frames,
+bool ZmqTransport::receive(Instant now, size_t frames_max, std::vector<Received>& frames,
                            std::vector<LinkChange>& changes) {
   release_due(now);
   changes.insert(changes.end(), cut_changes_.begin(), cut_changes_.end());
@@ -195,7 +195,8 @@ void ZmqTransport::receive(Instant now, size_t frames_max, std::vector<Received>
   const size_t first = frames.size();
   const uint64_t bytes = stats_.bytes_received;
   while (frames.size() - first < frames_max && stats_.bytes_received - bytes < kReceiveBytesMax)
-    if (!receive_one(now, frames)) return;
+    if (!receive_one(now, frames)) return false;
+  return true;
 }
 
 bool ZmqTransport::receive_one(Instant now, std::vector<Received>& frames) {

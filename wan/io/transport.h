@@ -65,10 +65,11 @@ class Transport {
   virtual bool send(Instant now, NodeNumber to, Bytes&& frame) = 0;
   // Appends what has arrived, at most `frames_max` frames, and lets go delayed frames that are due. Link
   // changes are those of this node's own connection to the peer, and cuts and heals.
-  virtual void receive(Instant now, size_t frames_max, std::vector<Received>& frames,
+  // True: there may be more.
+  virtual bool receive(Instant now, size_t frames_max, std::vector<Received>& frames,
                        std::vector<LinkChange>& changes) = 0;
   // File descriptors that become readable when receive() may have something, to poll on; after every wake-up
-  // call receive() until it returns nothing.
+  // call receive() until it has no more.
   virtual std::vector<int> poll_fds() const = 0;
   // When a delayed frame is due.
   virtual Instant next_deadline() const = 0;
