@@ -15,6 +15,7 @@
 #include <mutex>
 #include <optional>
 #include <semaphore>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -39,7 +40,7 @@ class Caller {
   std::future<Reply<T>> start(Call<T> call);
   // Calls back exactly once; at once, on this thread, when too much is under way.
   template <typename T>
-  void start(Call<T> call, Then<T> then);
+  void start(Call<T> call, std::type_identity_t<Then<T>> then);
   // A reply for each call, in their order. Each succeeds or fails by itself.
   template <typename T>
   std::vector<Reply<T>> run_all(std::vector<Call<T>> calls);
@@ -163,7 +164,7 @@ Reply<T> Caller::busy() {
 }
 
 template <typename T>
-void Caller::start(Call<T> call, Then<T> then) {
+void Caller::start(Call<T> call, std::type_identity_t<Then<T>> then) {
   const auto work = std::make_shared<Work<T>>(Work<T>{std::move(call), std::move(then)});
   if (!go(work)) work->then(busy<T>());
 }

@@ -76,7 +76,7 @@ bool many_at_once(Client& client) {
 bool without_waiting(Client& client) {
   std::future<Reply<Got>> later = client.start(calls::get("greeting"));
   std::promise<std::string> told;
-  client.start<Got>(calls::hget("profile", "name"), [&told](Reply<Got>&& reply) {
+  client.start(calls::hget("profile", "name"), [&told](Reply<Got>&& reply) {
     told.set_value(reply.value.value.value_or("(none)"));  // on the client's thread: it must not block
   });
   std::cout << "later: " << later.get().value.value.value_or("(none)")
