@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "crdt/row_key.h"
+#include "tests/region/serving.h"
 #include "tests/region/world.h"
 
 using namespace atolldb;
@@ -12,21 +13,6 @@ using atolldb::testing::WorldOptions;
 using region::Outcome;
 
 namespace {
-void start(World& world) {
-  world.start_all();
-  if (!world.run_until([&] { return world.serving(); })) {
-    for (const auto& line : world.lines()) UNSCOPED_INFO(line);
-    FAIL("the cluster does not serve");
-  }
-}
-void require_converged(World& world, Duration limit = Duration::seconds(60)) {
-  if (world.run_until([&] { return world.converged(); }, limit)) return;
-  for (const auto& line : world.lines()) UNSCOPED_INFO(line);
-  for (const NodeNumber node : world.all())
-    if (world.running(node))
-      UNSCOPED_INFO(world.report(node, region::Op::status) << "\n" << world.report(node, region::Op::digest));
-  FAIL("the cluster does not converge");
-}
 // A write that the death of a node left unknown is made again.
 bool set_at_last(World& world, NodeNumber node, const Bytes& key, const Bytes& value) {
   for (int i = 0; i < 10; ++i)

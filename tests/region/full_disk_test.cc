@@ -4,30 +4,13 @@
 #include <catch2/catch.hpp>
 
 #include "crdt/row_key.h"
+#include "tests/region/serving.h"
 #include "tests/region/world.h"
 
 using namespace atolldb;
 using atolldb::testing::World;
 using atolldb::testing::WorldOptions;
 using region::Outcome;
-
-namespace {
-void start(World& world) {
-  world.start_all();
-  if (!world.run_until([&] { return world.serving(); })) {
-    for (const auto& line : world.lines()) UNSCOPED_INFO(line);
-    FAIL("the cluster does not serve");
-  }
-}
-void require_converged(World& world, Duration limit = Duration::seconds(60)) {
-  if (world.run_until([&] { return world.converged(); }, limit)) return;
-  for (const auto& line : world.lines()) UNSCOPED_INFO(line);
-  for (const NodeNumber node : world.all())
-    if (world.running(node))
-      UNSCOPED_INFO(world.report(node, region::Op::status) << "\n" << world.report(node, region::Op::digest));
-  FAIL("the cluster does not converge");
-}
-}  // namespace
 
 // HAZARDS 28: two others have room, and so the region goes on taking writes.
 TEST_CASE("cluster: a node's disk is full, others coordinate what it did, and it takes part again afterwards",
