@@ -174,7 +174,8 @@ struct PullGone {  // the scan is not known (any more): begin again
 };
 struct Forward {
   uint64_t token = 0;
-  BytesView request;  // one frame of request_codec.h with one request
+  BytesView request;     // one frame of request_codec.h with one request
+  uint64_t refused = 0;  // the highest token of which the sender has heard that it was sent back
 };
 struct ForwardReply {
   uint64_t token = 0;

@@ -88,6 +88,7 @@ void fields(Io& io, PullGone& m) {
 template <typename Io>
 void fields(Io& io, Forward& m) {
   io(m.token, m.request);
+  io.behind(m.refused != 0, m.refused);
 }
 template <typename Io>
 void fields(Io& io, ForwardReply& m) {

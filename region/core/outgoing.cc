@@ -47,6 +47,7 @@ void Outgoing::reply(const ReplyTo& to, Response&& response) {
     replies_.push_back({to.client, std::move(response)});
     return;
   }
+  if (to.in_order && is_sent_back(response)) refused_forwards_.note(to);
   const Response* const one[] = {&response};
   const Bytes bytes = encode_responses(one);
   send(to.via, ForwardReply{to.token, bytes});

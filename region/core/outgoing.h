@@ -13,18 +13,12 @@
 #include "crdt/base/ids.h"
 #include "crdt/dot_set.h"
 #include "region/core/message.h"
+#include "region/core/refused_forwards.h"
+#include "region/core/reply_to.h"
 #include "region/core/request.h"
 #include "storage/store.h"
 
 namespace atolldb::region {
-
-// Where a response goes: a client of this node, or through the node that forwarded the request.
-struct ReplyTo {
-  Bytes client;  // the client's route; empty when forwarded
-  uint64_t correlation = 0;
-  NodeNumber via{};  // with token != 0: the node that forwarded
-  uint64_t token = 0;
-};
 
 class Outgoing {
  public:
@@ -54,6 +48,7 @@ class Outgoing {
   void open_gates(storage::LogPosition durable);
 
   void reply(const ReplyTo& to, Response&& response);
+  const RefusedForwards& refused_forwards() const { return refused_forwards_; }
 
   // This node's votes do not count any more: what was about to be said is not.
   void drop_votes() {
@@ -93,6 +88,7 @@ class Outgoing {
   std::deque<Gate> gates_;       // in order of position: every gate is put behind the log's end of its time
   std::deque<PendingAck> acks_;  // likewise
   std::vector<Reply> replies_;
+  RefusedForwards refused_forwards_;
 };
 
 }  // namespace atolldb::region

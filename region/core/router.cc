@@ -16,6 +16,8 @@ size_t Router::bytes_of(const Request& request) {
 }
 
 namespace {
+constexpr Duration kAwaitedMax = Duration::seconds(1);
+
 // A retry that is refused so was decided upon before, and found that nobody had counted it.
 bool tells_that_it_never_ran(Errc code) { return code == Errc::wrong_type || code == Errc::overflow; }
 
@@ -56,6 +58,7 @@ void Router::handle(const ReplyTo& to, Request&& request) {
       std::min(request.deadline_ms == 0 ? kDeadlineDefaultMs : request.deadline_ms, kDeadlineMaxMs);
   Job job;
   job.to = to;
+  job.to.turn = ++turns_;
   job.deadline = node_.now.monotonic + Duration::millis(deadline_ms);
   job.partition = partition_of(node_.topology.placement, request);
   job.request = std::move(request);
@@ -87,7 +90,8 @@ void Router::park(Job&& job) {
     return reject(job.to, Errc::busy, "this node has too many requests in work; try again soon");
   parked_bytes_ += bytes;
   ++parked_of_[job.partition];
-  parked_.push_back(std::move(job));
+  const uint64_t turn = job.to.turn;
+  parked_.emplace(turn, std::move(job));
 }
 
 // Nothing overtakes an increment of its connection and key that may be counted yet.
@@ -98,7 +102,9 @@ void Router::park_or_hold(Job&& job) {
   if (parked_bytes_ + bytes > kParkedBytesMax)
     return reject(job.to, Errc::busy, "this node has too many requests in work; try again soon");
   parked_bytes_ += bytes;
-  behind_.push_back(std::move(job));
+  ++behind_;
+  const uint64_t turn = job.to.turn;
+  undecided_.at(from(job)).behind.emplace(turn, std::move(job));
 }
 
 void Router::left(const Job& parked) {
@@ -123,20 +129,37 @@ void Router::answer_locally(const Job& job) {
   node_.out.reply(job.to, std::move(response));
 }
 
-std::optional<NodeNumber> Router::believed_coordinator(PartitionId partition, const Job& job) const {
-  if (job.hinted && job.hint != node_.self && node_.peers.up(job.hint)) return job.hint;
-  if (const Partition* mine = partition_(partition)) {
-    const NodeNumber promised = mine->highest().node;
-    if (mine->highest().number > 0 && promised != node_.self && node_.peers.up(promised) &&
-        !node_.peers.find(promised)->leaving)
-      return promised;
-  }
+std::optional<NodeNumber> Router::believed_coordinator(PartitionId partition) const {
+  const Partition* mine = partition_(partition);
+  const Epoch highest = mine != nullptr ? mine->highest() : Epoch{};
+  const auto way = ways_.find(partition);
+  if (way != ways_.end() && raw(way->second.hint) != 0 && way->second.hint_at == highest &&
+      node_.peers.up(way->second.hint))
+    return way->second.hint;
+  if (highest.number > 0 && highest.node != node_.self && node_.peers.up(highest.node) &&
+      !node_.peers.find(highest.node)->leaving)
+    return highest.node;
   for (const NodeNumber replica : node_.ring().replicas(partition)) {
     if (replica == node_.self) continue;
     const Peer* peer = node_.peers.find(replica);
     if (peer->up && peer->vote && !peer->leaving) return replica;
   }
   return std::nullopt;
+}
+
+void Router::note_hint(PartitionId partition, NodeNumber from, const Response& response) {
+  const NodeNumber said = response.coordinator;
+  Way& way = ways_[partition];
+  way.hint = said == from || said == node_.self ? NodeNumber{} : said;
+  const Partition* mine = partition_(partition);
+  way.hint_at = mine != nullptr ? mine->highest() : Epoch{};
+}
+
+// Whether something may go another way than what is under way.
+bool Router::may_go(Way& way) const {
+  if (way.under_way == 0) return true;
+  if (!way.awaited_since) way.awaited_since = node_.now.monotonic;
+  return false;
 }
 
 Router::Placed Router::place(Job& job) {
@@ -149,19 +172,28 @@ Router::Placed Router::place(Job& job) {
     if (!is_read(job.request.op) && node_.store.room() < wanted && !node_.store.disk_full(wanted))
       return Placed::no_room;
     if (job.unsure && !coordinator->can_tell(*job.request.id)) return Placed::nobody;
+    if (const auto way = ways_.find(partition);
+        way != ways_.end() && !job.request.forwarded && !may_go(way->second))
+      return Placed::nobody;
     if (job.unsure) decided(job);
     coordinator->execute(job.request, job.to, job.deadline);
     return Placed::yes;
   }
+  const auto to = believed_coordinator(partition);
   if (job.request.forwarded) {
-    const auto other = believed_coordinator(partition, job);
     reject(job.to, Errc::unavailable, "this node does not coordinate the key's partition",
-           other.value_or(NodeNumber{}));
+           to.value_or(NodeNumber{}));
     return Placed::yes;
   }
-  const auto to = believed_coordinator(partition, job);
-  if (!to) return Placed::nobody;
-  if (takes_request_id(job.request.op) && !job.request.id && !job.request.forwarded) name(job);
+  return to ? forward(job, *to) : Placed::nobody;
+}
+
+Router::Placed Router::forward(Job& job, NodeNumber to) {
+  Way& way = ways_[job.partition];
+  if ((way.sent_back || way.to != to) && !may_go(way)) return Placed::nobody;
+  way.to = to;
+  ++way.under_way;
+  if (takes_request_id(job.request.op) && !job.request.id) name(job);
   job.request.forwarded = true;  // while it is encoded: it may yet be placed here
   job.request.deadline_ms =
       static_cast<uint32_t>(std::max<int64_t>(1, (job.deadline - node_.now.monotonic).as_millis()));
@@ -169,10 +201,20 @@ Router::Placed Router::place(Job& job) {
   const Bytes bytes = encode_requests(one);
   job.request.forwarded = false;
   const uint64_t token = ++next_token_;
-  node_.out.send(*to, Forward{token, bytes});
-  job.sent_to = *to;
+  node_.out.send(to, Forward{token, bytes, refused_});
+  job.sent_to = to;
   forwarded_.emplace(token, std::move(job));
   return Placed::yes;
+}
+
+void Router::came_back(PartitionId partition) {
+  Way& way = ways_.at(partition);
+  if (--way.under_way != 0) return;
+  way.sent_back = false;
+  if (way.awaited_since.has_value()) {
+    way.awaited_since.reset();
+    retry_parked();
+  }
 }
 
 void Router::on_forward(NodeNumber from, uint32_t process, const Forward& forward) {
@@ -182,7 +224,16 @@ void Router::on_forward(NodeNumber from, uint32_t process, const Forward& forwar
   if (!requests || requests->size() != 1) return;
   Request& request = requests->front();
   request.forwarded = true;
-  handle({{}, request.correlation, from, forward.token}, std::move(request));
+  ReplyTo to;
+  to.correlation = request.correlation;
+  to.via = from;
+  to.token = forward.token;
+  to.process = process;
+  to.partition = partition_of(node_.topology.placement, request);
+  to.in_order = request.attempt <= 1;  // who asks again makes what comes behind wait by itself
+  if (to.in_order && node_.out.refused_forwards().overtakes(to, forward.refused))
+    return reject(to, Errc::unavailable, "this would overtake a request that was sent back", node_.self);
+  handle(to, std::move(request));
 }
 
 void Router::on_forward_reply(NodeNumber from, const ForwardReply& reply) {
@@ -190,17 +241,25 @@ void Router::on_forward_reply(NodeNumber from, const ForwardReply& reply) {
   if (at == forwarded_.end() || at->second.sent_to != from) return;
   auto responses = decode_responses(reply.response);
   if (!responses || responses->size() != 1) return;
-  Response& response = responses->front();
+  const PartitionId partition = at->second.partition;
   Job job = std::move(at->second);
   forwarded_.erase(at);
+  Response& response = responses->front();
+  if (is_sent_back(response)) {
+    refused_ = std::max(refused_, reply.token);
+    ways_[partition].sent_back = true;
+    note_hint(partition, from, response);
+  }
+  heard(std::move(job), std::move(response));
+  came_back(partition);
+  go_on_behind();
+}
+
+void Router::heard(Job&& job, Response&& response) {
   if (job.named && node_.now.monotonic < job.deadline && ask_again(job, response)) return;
   if (response.outcome == Outcome::rejected && response.code == Errc::unavailable &&
-      node_.now.monotonic < job.deadline) {
-    job.hint = response.coordinator;
-    job.hinted = raw(response.coordinator) != 0 && response.coordinator != from;
-    park_or_hold(std::move(job));  // certainly nothing happened
-    return;
-  }
+      node_.now.monotonic < job.deadline)
+    return park_or_hold(std::move(job));  // certainly nothing happened
   if (job.unsure && response.outcome == Outcome::rejected && !tells_that_it_never_ran(response.code))
     return answer_unknown(job);  // so much for this attempt
   node_.out.reply(job.to, std::move(response));
@@ -208,54 +267,75 @@ void Router::on_forward_reply(NodeNumber from, const ForwardReply& reply) {
 }
 
 void Router::on_peer_down(NodeNumber node) {
+  for (auto& [partition, way] : ways_)
+    if (way.hint == node) way.hint = {};
+  give_up([node](const Job& job) { return job.sent_to == node; },
+          "node " + node_.name_of(node) + " went down while it had the write in work; it may have happened");
+}
+
+void Router::give_up(const std::function<bool(const Job&)>& which, const std::string& why) {
+  std::vector<Job> jobs;
   for (auto at = forwarded_.begin(); at != forwarded_.end();) {
-    if (at->second.sent_to != node) {
-      ++at;
-      continue;
-    }
-    Job job = std::move(at->second);
-    at = forwarded_.erase(at);
-    if (is_read(job.request.op)) {
-      job.hinted = false;
+    const auto one = at++;
+    if (!which(one->second)) continue;
+    jobs.push_back(std::move(one->second));
+    forwarded_.erase(one);
+  }
+  std::set<uint64_t> overtaken;  // a read that comes again could show what its connection wrote after it
+  std::set<From> written;
+  for (auto job = jobs.rbegin(); job != jobs.rend(); ++job) {
+    From where = from(*job);
+    if (where.first.empty()) continue;
+    if (!is_read(job->request.op))
+      written.insert(std::move(where));
+    else if (written.contains(where))
+      overtaken.insert(job->to.turn);
+  }
+  for (Job& job : jobs) {
+    const PartitionId partition = job.partition;
+    if (overtaken.contains(job.to.turn)) {
+      reject(job.to, Errc::unavailable,
+             "the coordinator went down, and a write that was sent behind this read may have happened: read "
+             "again");
+    } else if (is_read(job.request.op)) {
       park_or_hold(std::move(job));
-      continue;
-    }
-    if (job.named) {
+    } else if (job.named) {
       wait_again(std::move(job));
-      continue;
+    } else {
+      Response response;
+      response.outcome = Outcome::unknown;
+      response.code = Errc::unavailable;
+      response.message = why;
+      response.node = node_.self;
+      node_.out.reply(job.to, std::move(response));
     }
-    Response response;
-    response.outcome = Outcome::unknown;
-    response.code = Errc::unavailable;
-    response.message =
-        "node " + node_.name_of(node) + " went down while it had the write in work; it may have happened";
-    response.node = node_.self;
-    node_.out.reply(job.to, std::move(response));
+    came_back(partition);
   }
 }
 
 void Router::retry_parked() {
   retry_unsure();
   if (parked_.empty()) return;
-  std::list<Job> jobs = std::move(parked_);
+  std::map<uint64_t, Job> jobs = std::move(parked_);
   parked_.clear();
   std::set<PartitionId> still;
   while (!jobs.empty()) {
-    const auto job = jobs.begin();
-    Placed placed = Placed::nobody;
-    if (!still.contains(job->partition)) {
-      left(*job);  // who is placed may be parked anew in there, behind its likes
-      placed = place(*job);
-      if (placed == Placed::yes) {
-        jobs.erase(job);
+    auto taken = jobs.extract(jobs.begin());
+    Job& job = taken.mapped();
+    if (!still.contains(job.partition)) {
+      left(job);  // who is placed may be parked anew in there, behind its likes
+      if (waits_behind(job)) {
+        park_or_hold(std::move(job));
         continue;
       }
-      parked_bytes_ += bytes_of(job->request);
-      ++parked_of_[job->partition];
-      job->no_room = placed == Placed::no_room;
-      still.insert(job->partition);
+      const Placed placed = place(job);
+      if (placed == Placed::yes) continue;
+      parked_bytes_ += bytes_of(job.request);
+      ++parked_of_[job.partition];
+      job.no_room = placed == Placed::no_room;
+      still.insert(job.partition);
     }
-    parked_.splice(parked_.end(), jobs, job);
+    parked_.insert(std::move(taken));
   }
 }
 
@@ -264,18 +344,34 @@ void Router::tick() {
   expire_unsure();
   retry_parked();
   for (auto at = parked_.begin(); at != parked_.end();) {
-    if (now < at->deadline) {
+    const Job& job = at->second;
+    if (now < job.deadline) {
       ++at;
       continue;
     }
-    if (at->no_room)
-      reject(at->to, Errc::busy, "checkpoints do not keep up with the writes of this node; try again soon");
+    if (job.no_room)
+      reject(job.to, Errc::busy, "checkpoints do not keep up with the writes of this node; try again soon");
     else
-      reject(at->to, Errc::unavailable,
+      reject(job.to, Errc::unavailable,
              "the key's partition has no coordinator in this region now: too few of its replicas are up");
-    left(*at);
+    left(job);
     at = parked_.erase(at);
   }
+  expire_forwarded();
+  go_on_behind();
+}
+
+void Router::expire_forwarded() {
+  const Instant now = node_.now.monotonic;
+  std::set<PartitionId> stuck;
+  for (const auto& [partition, way] : ways_)
+    if (way.awaited_since && *way.awaited_since + kAwaitedMax <= now) stuck.insert(partition);
+  if (!stuck.empty())
+    give_up(
+        [&stuck](const Job& job) { return stuck.contains(job.partition); },
+        "the node that was to coordinate the key does not answer, and another one takes over; the write may "
+        "have happened");
+  std::vector<PartitionId> answered;
   for (auto at = forwarded_.begin(); at != forwarded_.end();) {
     // The coordinator answers at its own deadline; this one is for answers that were lost.
     if (now < at->second.deadline + Duration::millis(200)) {
@@ -289,9 +385,10 @@ void Router::tick() {
     response.node = node_.self;
     node_.out.reply(at->second.to, std::move(response));
     if (at->second.unsure) decided(at->second);
+    answered.push_back(at->second.partition);
     at = forwarded_.erase(at);
   }
-  go_on_behind();
+  for (const PartitionId partition : answered) came_back(partition);
 }
 
 }  // namespace atolldb::region

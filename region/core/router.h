@@ -45,7 +45,7 @@ class Router {
   void tick();
 
   size_t in_work() const {
-    return parked_.size() + forwarded_.size() + unsure_.size() + behind_.size() + node_.waiting;
+    return parked_.size() + forwarded_.size() + unsure_.size() + behind_ + node_.waiting;
   }
 
  private:
@@ -55,13 +55,22 @@ class Router {
     Instant deadline;
     PartitionId partition{};
     NodeNumber sent_to{};
-    NodeNumber hint{};  // who was said to coordinate
-    bool hinted = false;
     bool no_room = false;  // what it was parked for
     // Of an increment: its id is this node's; it was named anew before; an attempt may have been counted.
     bool named = false, renamed = false, unsure = false;
     uint32_t tries = 0;
     Instant again;  // when the next one is due
+  };
+
+  // A partition's requests on their way to another node. They are all at one, and nothing goes elsewhere, or
+  // after one that was sent back, before all of them have been answered: what comes later would overtake it.
+  struct Way {
+    NodeNumber to{};
+    size_t under_way = 0;
+    bool sent_back = false;                // one of them
+    std::optional<Instant> awaited_since;  // by requests that go elsewhere, or come again
+    NodeNumber hint{};  // who was said to coordinate, while nobody here has promised more than then
+    Epoch hint_at;
   };
 
   enum class Placed : unsigned char {
@@ -74,7 +83,16 @@ class Router {
   // Until it can be placed. Those of a partition go in the order in which they came.
   void park(Job&& job);
   void left(const Job& parked);
-  std::optional<NodeNumber> believed_coordinator(PartitionId partition, const Job& job) const;
+  std::optional<NodeNumber> believed_coordinator(PartitionId partition) const;
+  void note_hint(PartitionId partition, NodeNumber from, const Response& response);
+  Placed forward(Job& job, NodeNumber to);
+  // An answer has come, or nobody waits for one any more.
+  void came_back(PartitionId partition);
+  void heard(Job&& job, Response&& response);
+  void expire_forwarded();
+  // Of those under way for which it holds no answer is waited for any more.
+  void give_up(const std::function<bool(const Job&)>& which, const std::string& why);
+  bool may_go(Way& way) const;
   void answer_locally(const Job& job);
   void reject(const ReplyTo& to, Errc code, std::string message, NodeNumber coordinator = {});
   void park_or_hold(Job&& job);
@@ -93,17 +111,25 @@ class Router {
   NodeState& node_;
   FindPartition partition_;
   FindCoordinator coordinator_;
-  std::list<Job> parked_;
+  std::map<uint64_t, Job> parked_;           // by turn
   std::map<PartitionId, size_t> parked_of_;  // how many
   size_t parked_bytes_ = 0;                  // of what came behind an unsure increment too
   std::map<NodeNumber, SeenTokens> seen_;    // of each node that forwards
   std::map<uint64_t, Job> forwarded_;        // by token
-  // Increments of which nobody can tell yet whether they were counted, and when they are asked about again;
-  // how many there are of a connection and key, those under way included; and what came behind them from
-  // there. Nobody else waits for them.
-  std::list<Job> unsure_, behind_;
+  std::map<PartitionId, Way> ways_;
+  uint64_t turns_ = 0;
+  uint64_t refused_ = 0;  // the highest token that was sent back
+  // Increments of which nobody can tell yet whether they were counted, and when they are asked about again,
+  // by turn.
+  std::map<uint64_t, Job> unsure_;
   using From = std::pair<Bytes, Bytes>;  // connection, key
-  std::map<From, uint32_t> undecided_;
+  struct Undecided {
+    size_t count = 0;                // increments, those that are being asked about included
+    std::map<uint64_t, Job> behind;  // what came after them from there, by turn. Nobody else waits for them.
+  };
+  std::map<From, Undecided> undecided_;
+  std::vector<From> decided_;  // what waits there may go on
+  size_t behind_ = 0;          // of all
   static From from(const Job& job);
   bool waits_behind(const Job& job) const;
   struct Told {

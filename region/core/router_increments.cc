@@ -55,63 +55,62 @@ bool Router::ask_again(Job& job, const Response& response) {
   note_told(response, job.partition);
   if (response.outcome == Outcome::done) return false;
   if (response.outcome == Outcome::unknown || (job.unsure && may_pass(response.code))) {
-    const NodeNumber hint = response.coordinator;
-    const bool hinted = raw(hint) != 0 && hint != job.sent_to;
+    note_hint(job.partition, job.sent_to, response);
     wait_again(std::move(job));
-    unsure_.back().hint = hint;
-    unsure_.back().hinted = hinted;
     return true;
   }
   // A first attempt under another epoch than the coordinator's: nothing happened.
   if (response.code != Errc::behind || response.behind || job.unsure) return false;
   job.request.id.reset();
   job.named = false;
-  if (std::exchange(job.renamed, true) || waits_behind(job) || parked_of_.contains(job.partition) ||
-      place(job) != Placed::yes)
-    park_or_hold(std::move(job));
+  if (!std::exchange(job.renamed, true)) ways_[job.partition].awaited_since = node_.now.monotonic;
+  park_or_hold(std::move(job));
   return true;
 }
 
 void Router::wait_again(Job&& job) {
-  if (!std::exchange(job.unsure, true)) ++undecided_[from(job)];
+  if (!std::exchange(job.unsure, true)) ++undecided_[from(job)].count;
   ++job.request.attempt;
-  job.hinted = false;
   const int64_t pause_ms = std::min(kAgainFirstMs << std::min<uint32_t>(job.tries++, 10), kAgainMostMs);
   job.again = node_.now.monotonic + Duration::millis(pause_ms);
-  unsure_.push_back(std::move(job));
+  const uint64_t turn = job.to.turn;
+  unsure_.emplace(turn, std::move(job));
 }
 
-// It is known what became of it, or nobody will ask any more: what came behind it may go on.
+// It is known what became of it, or nobody will ask any more: what came behind it may go on, once the event
+// in hand has been handled.
 void Router::decided(const Job& job) {
-  const auto of = undecided_.find(from(job));
-  if (--of->second == 0) undecided_.erase(of);
+  From where = from(job);
+  if (--undecided_.at(where).count == 0) decided_.push_back(std::move(where));
 }
 
 void Router::retry_unsure() {
   const Instant now = node_.now.monotonic;
-  std::list<Job> jobs = std::move(unsure_);
+  std::map<uint64_t, Job> jobs = std::move(unsure_);
   unsure_.clear();
-  for (auto at = jobs.begin(); at != jobs.end();) {
-    const auto job = at++;
-    if (now >= job->again && place(*job) == Placed::yes) continue;  // moved on, or answered
-    unsure_.splice(unsure_.end(), jobs, job);
+  std::set<From> still;  // nor does one of them overtake another
+  while (!jobs.empty()) {
+    auto taken = jobs.extract(jobs.begin());
+    Job& job = taken.mapped();
+    From where = from(job);
+    if (!still.contains(where) && now >= job.again && place(job) == Placed::yes) continue;
+    if (!where.first.empty()) still.insert(std::move(where));
+    unsure_.insert(std::move(taken));
   }
   go_on_behind();
 }
 
 void Router::go_on_behind() {
-  if (behind_.empty()) return;
-  std::list<Job> jobs = std::move(behind_);
-  behind_.clear();
-  while (!jobs.empty()) {
-    const auto job = jobs.begin();
-    if (waits_behind(*job)) {
-      behind_.splice(behind_.end(), jobs, job);
-      continue;
+  for (const From& where : std::exchange(decided_, {})) {
+    const auto of = undecided_.find(where);
+    if (of == undecided_.end() || of->second.count != 0) continue;
+    std::map<uint64_t, Job> jobs = std::move(of->second.behind);
+    undecided_.erase(of);
+    behind_ -= jobs.size();
+    for (auto& [turn, job] : jobs) {
+      parked_bytes_ -= bytes_of(job.request);
+      if (parked_of_.contains(job.partition) || place(job) != Placed::yes) park(std::move(job));
     }
-    parked_bytes_ -= bytes_of(job->request);
-    if (parked_of_.contains(job->partition) || place(*job) != Placed::yes) park(std::move(*job));
-    jobs.erase(job);
   }
 }
 
@@ -130,20 +129,23 @@ void Router::answer_unknown(const Job& job) {
 void Router::expire_unsure() {
   const Instant now = node_.now.monotonic;
   for (auto at = unsure_.begin(); at != unsure_.end();) {
-    const auto job = at++;
-    if (now < job->deadline) continue;
-    answer_unknown(*job);
-    unsure_.erase(job);
+    const auto one = at++;
+    if (now < one->second.deadline) continue;
+    answer_unknown(one->second);
+    unsure_.erase(one);
   }
-  for (auto at = behind_.begin(); at != behind_.end();) {
-    const auto job = at++;
-    if (now < job->deadline) continue;
-    reject(job->to, Errc::unavailable,
-           "an increment of this key is not decided yet, whose coordinator went down: too few of the key's "
-           "replicas are up");
-    parked_bytes_ -= bytes_of(job->request);
-    behind_.erase(job);
-  }
+  for (auto& [where, undecided] : undecided_)
+    for (auto at = undecided.behind.begin(); at != undecided.behind.end();) {
+      const auto one = at++;
+      const Job& job = one->second;
+      if (now < job.deadline) continue;
+      reject(job.to, Errc::unavailable,
+             "an increment of this key is not decided yet, whose coordinator went down: too few of the key's "
+             "replicas are up");
+      parked_bytes_ -= bytes_of(job.request);
+      --behind_;
+      undecided.behind.erase(one);
+    }
 }
 
 }  // namespace atolldb::region

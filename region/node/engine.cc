@@ -164,7 +164,9 @@ const std::vector<RegionId>& Engine::cut_regions() const { return impl_->cut; }
 
 void Engine::handle_request(Now now, const ClientId& client, region::Request&& request) {
   impl_->node.set_now(now);
-  const region::ReplyTo to{client.route, request.correlation, {}, 0};
+  region::ReplyTo to;
+  to.client = client.route;
+  to.correlation = request.correlation;
   region::Response response;
   if (impl_->answer(request, response)) return impl_->node.state().out.reply(to, std::move(response));
   impl_->node.handle_request(now, to, std::move(request));

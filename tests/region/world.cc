@@ -77,11 +77,14 @@ void World::heal() {
   for (const auto& [a, b] : std::exchange(cuts_, {})) sim_.join(a, b);
 }
 
-uint64_t World::send(NodeNumber to, region::Request request) {
+uint64_t World::send(NodeNumber to, region::Request request, BytesView connection) {
   const uint64_t number = ++sent_;
-  sim_.request(sim_.machine(to), std::move(request), [this, number](const region::Response* response) {
-    if (response != nullptr) responses_[number] = *response;
-  });
+  sim_.request(
+      sim_.machine(to), std::move(request),
+      [this, number](const region::Response* response) {
+        if (response != nullptr) responses_[number] = *response;
+      },
+      connection);
   return number;
 }
 

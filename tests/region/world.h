@@ -59,7 +59,8 @@ class World {
   }
 
   // -- clients
-  uint64_t send(NodeNumber to, region::Request request);
+  // `connection`: as sim::World::request() says.
+  uint64_t send(NodeNumber to, region::Request request, BytesView connection = {});
   std::optional<region::Response> response(uint64_t correlation) const;
   // Sends and waits for the response. Fails the test when none comes.
   region::Response call(NodeNumber to, region::Request request);

@@ -351,7 +351,7 @@ void World::deliver(uint32_t i, uint32_t from, BytesView frame) {
 void World::deliver(uint32_t i, Request&& request) {
   note(static_cast<uint64_t>(now_.ns) ^ request.correlation << 40);
   request.request.correlation = request.correlation;
-  machines_[i].process->engine.handle_request(now_for(i), {"client"}, std::move(request.request));
+  machines_[i].process->engine.handle_request(now_for(i), {request.client}, std::move(request.request));
   flush(i);
 }
 
@@ -460,7 +460,18 @@ bool World::run_until(const std::function<bool()>& condition, Duration limit, Du
 
 // -- clients
 
-void World::request(uint32_t i, region::Request&& request, OnResponse&& done) {
+namespace {
+// As a door names the requests of a connection: all but the last eight bytes are the same.
+Bytes name_of_client(BytesView connection, uint64_t correlation) {
+  if (connection.empty()) return "client";
+  ensure(connection.size() == 7, "a connection's name has seven bytes");
+  Bytes name(connection);
+  for (int shift = 56; shift >= 0; shift -= 8) name += static_cast<char>(correlation >> shift);
+  return name;
+}
+}  // namespace
+
+void World::request(uint32_t i, region::Request&& request, OnResponse&& done, BytesView connection) {
   const uint64_t correlation = ++next_correlation_;
   if (options_.clones && running(clone_of(i)) && (correlation % 2 == 0 || !running(i))) i = clone_of(i);
   if (!running(i)) {
@@ -468,14 +479,15 @@ void World::request(uint32_t i, region::Request&& request, OnResponse&& done) {
     return;
   }
   waiting_.emplace(correlation, Waiting{i, std::move(done)});
-  at(now_ + options_.network.local_delay, [this, i, generation = machines_[i].generation,
-                                           held = Request{std::move(request), correlation}]() mutable {
-    if (!running(i) || machines_[i].generation != generation) return;  // end() has told
-    if (paused(i))
-      machines_[i].requests.push_back(std::move(held));
-    else
-      deliver(i, std::move(held));
-  });
+  at(now_ + options_.network.local_delay,
+     [this, i, generation = machines_[i].generation,
+      held = Request{std::move(request), correlation, name_of_client(connection, correlation)}]() mutable {
+       if (!running(i) || machines_[i].generation != generation) return;  // end() has told
+       if (paused(i))
+         machines_[i].requests.push_back(std::move(held));
+       else
+         deliver(i, std::move(held));
+     });
 }
 
 std::string World::ask(uint32_t i, region::Op op, const Bytes& key) {

@@ -131,7 +131,8 @@ class World {
 
   // -- clients. The answer comes back unless the machine's process ends first; a machine without one refuses
   // at once.
-  void request(uint32_t machine, region::Request&& request, OnResponse&& done);
+  // `connection`: seven bytes or none; the requests of one have an order (region/io/resp_server.h).
+  void request(uint32_t machine, region::Request&& request, OnResponse&& done, BytesView connection = {});
   // What a node says of itself, in no time: status, digest, inspect.
   std::string ask(uint32_t machine, region::Op op, const Bytes& key = {});
   bool has_vote(uint32_t machine);
@@ -158,6 +159,7 @@ class World {
   struct Request {
     region::Request request;
     uint64_t correlation = 0;
+    Bytes client;
   };
   struct Machine {
     std::unique_ptr<storage::VirtualDisk> disk;

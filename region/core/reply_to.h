@@ -1,0 +1,24 @@
+#pragma once
+// Where a response goes.
+
+#include <cstdint>
+
+#include "crdt/base/bytes.h"
+#include "crdt/base/ids.h"
+
+namespace atolldb::region {
+
+// A client of this node, or through the node that forwarded the request.
+struct ReplyTo {
+  Bytes client;  // the client's route; empty when forwarded
+  uint64_t correlation = 0;
+  uint64_t turn = 0;  // requests that came to this node are placed in this order
+  // With token != 0, it was forwarded:
+  NodeNumber via{};
+  uint64_t token = 0;
+  uint32_t process = 0;  // the random part of via's process
+  PartitionId partition{};
+  bool in_order = false;  // if it is sent back, nothing may overtake it
+};
+
+}  // namespace atolldb::region
