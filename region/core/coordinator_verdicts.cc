@@ -167,8 +167,7 @@ void Coordinator::reject_blocked(Errc code, const char* why, Instant due) {
 // -- what enters from elsewhere (rule 11)
 
 bool Coordinator::enter(const Entry& entry) {
-  if (partition_.unsettled().size() >= kUnsettledMax || node_.unsettled >= kUnsettledOfNodeMax) return false;
-  if (!open()) return false;
+  if (!may_enter() || !open()) return false;
   auto delta = crdt::decode_delta(entry.delta);
   if (!delta) return true;  // broken for good; the sender's log says why
   Entry in = entry;

@@ -133,6 +133,7 @@ void Node::handle_frame(Now now, NodeNumber from, BytesView frame) {
   if (auto handled = dispatch(frame, *this); !handled)
     state_.note(LogLevel::warn, "a peer's frame is broken peer=" + state_.name_of(from) + " why=\"" +
                                     handled.error().message + "\"");
+  checkpoint();  // what comes in one turn of the loop may be more than a memtable takes
 }
 
 bool Node::hear(Now now, const FrameHeader& header) {

@@ -30,6 +30,11 @@ bool WanPort::read(PartitionId partition, const storage::Outbox::Entry& entry, B
   return true;
 }
 
+bool WanPort::has_room(PartitionId id) const {
+  const region::Coordinator* coordinator = node_.peek_coordinator(id);
+  return coordinator != nullptr && coordinator->may_enter() && node_.state().store.has_room();
+}
+
 void WanPort::relay(PartitionId id, NodeNumber origin, BytesView message) {
   region::NodeState& state = node_.state();
   // What came from inside the region has been passed on already.

@@ -40,6 +40,7 @@ class World {
   void wipe(NodeNumber node) { sim_.wipe(sim_.machine(node)); }
   // What a sync of a node's log takes; segments and checkpoints take more.
   void set_sync_time(Duration time);
+  void set_sync_time(NodeNumber node, Duration time) { sim_.set_sync_time(sim_.machine(node), time); }
   std::optional<std::string> fatal(NodeNumber node) const { return sim_.fatal(sim_.machine(node)); }
 
   void set_wall_offset(NodeNumber node, int64_t ms) { sim_.clock(sim_.machine(node)).set_wall_offset(ms); }

@@ -16,6 +16,7 @@ void fields(Io& io, Batch& m) {
 template <typename Io>
 void fields(Io& io, Ack& m) {
   io(m.partition, m.coordinator, m.settled);
+  io.behind(m.again, m.again);
 }
 template <typename Io>
 void fields(Io& io, Marker& m) {

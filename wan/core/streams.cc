@@ -71,6 +71,7 @@ void Streams::on(const Ack& m) {
   sending.target = m.coordinator;
   wake(m.partition, region);
   sending.stream.acknowledge(now_.monotonic, port_.outbox(m.partition), m.settled);
+  if (m.again) sending.stream.go_back();
   have_due_.insert(m.partition);
   ask_for_exchange(m.partition, sending);
   pump(m.partition, sending);
@@ -215,6 +216,8 @@ void Streams::handle_tick(Now now) {
     if (port_.coordinates(partition)) update_regions_have(partition);
   std::erase_if(marking_, [this](PartitionId partition) { return mark(partition); });
   mark_for_sessions();
+  invited_ = 0;
+  invite();
 }
 
 // Finds what no event has told: peers that came or went, partitions that are no longer coordinated here.
@@ -257,11 +260,32 @@ Streams::Receiving& Streams::receiving(PartitionId partition, NodeNumber from) {
   return receiving;
 }
 
-void Streams::acknowledge(PartitionId partition, RegionId region, Receiving& receiving) {
+void Streams::acknowledge(PartitionId partition, RegionId region, Receiving& receiving, bool again) {
   const crdt::DotSet& settled = port_.settled(partition);
   if (raw(receiving.sender) == 0) return;  // only asked for a marker so far
   if (settled.covers(receiving.marker_clock)) receiving.covered_stamp = receiving.marker_stamp;
-  send(receiving.sender, Ack{partition, port_.self(), of_region(settled, region)});
+  send(receiving.sender, Ack{partition, port_.self(), of_region(settled, region), again});
+}
+
+// There is room again: who sent what was dropped would not know before its patience ends. A few at a time,
+// or all of them together would fill it at once.
+void Streams::invite() {
+  for (size_t left = dropped_.size(); left > 0 && invited_ < kInvitedMax; --left) {
+    const Key key = dropped_.front();
+    dropped_.pop_front();
+    const auto at = receiving_.find(key);
+    if (at == receiving_.end()) continue;
+    const bool ours = port_.coordinates(key.first);  // else whoever coordinates now hears from the sender
+    if (ours && !port_.has_room(key.first)) {
+      dropped_.push_back(key);
+      continue;
+    }
+    at->second.dropped = false;
+    if (!ours) continue;
+    at->second.invited = true;
+    ++invited_;
+    acknowledge(key.first, key.second, at->second, true);
+  }
 }
 
 void Streams::on(const Open& m) {
@@ -271,9 +295,15 @@ void Streams::on(const Open& m) {
 
 void Streams::on(const Batch& m) {
   if (relay_elsewhere(m.partition)) return;
-  ack_soon({m.partition, port_.region_of(from_)}, receiving(m.partition, from_));
-  for (const BytesView delta : m.deltas)
-    if (!port_.enter(m.partition, delta)) return;
+  const Key key{m.partition, port_.region_of(from_)};
+  Receiving& receiving = this->receiving(m.partition, from_);
+  ack_soon(key, receiving);
+  if (std::exchange(receiving.invited, false) && invited_ > 0) --invited_;
+  const bool all = std::all_of(m.deltas.begin(), m.deltas.end(),
+                               [&](BytesView delta) { return port_.enter(m.partition, delta); });
+  if (!all && !port_.has_room(m.partition) && !std::exchange(receiving.dropped, true))
+    dropped_.push_back(key);
+  invite();
 }
 
 void Streams::on(const Marker& m) {

@@ -6,6 +6,7 @@
 //                                    <------    Ack(p, what W replicas of B have of A's)
 //   Batch(p, settled deltas)         ------>    enter like writes, show once settled
 //                                    <------    Ack(p, ...)           every now and then
+//                                    <------    Ack(p, ..., again)    what came found no room; now there is
 //   Marker(p, stamp, clock of A's)   ------>    "up to this stamp I have seen all of A"
 //   SessionMarker(p, stamp, clock)   ------>    "I have all that a session can have been shown there"
 //                                    <------    AskMarker(p, stamp)   where a session waits for one
@@ -18,6 +19,7 @@
 // What a region's updates cost grows with the number of regions, and no faster: they are acknowledged and
 // marked by their own region's stream alone, and a stream at rest is not looked at (docs/scale.md).
 
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -40,6 +42,7 @@ class Streams final : private MessageHandler {
   static constexpr Duration kAskEvery = Duration::millis(300);
   static constexpr Duration kExchangeEvery = Duration::seconds(2);
   static constexpr size_t kBatchBytes = 512u << 10;
+  static constexpr size_t kInvitedMax = 8;  // streams that begin again at a time: each with a small window
 
   explicit Streams(Port& port) : port_(port) {}
 
@@ -87,6 +90,8 @@ class Streams final : private MessageHandler {
   struct Receiving {
     NodeNumber sender{};
     bool ack_due = false;
+    bool dropped = false;    // something of it found no room; in dropped_
+    bool invited = false;    // the sender was told to send that again, and nothing has come since
     crdt::Hlc marker_stamp;  // the newest marker heard
     crdt::DotSet marker_clock;
     crdt::Hlc covered_stamp;  // the newest that this region's settled clock covers
@@ -126,7 +131,9 @@ class Streams final : private MessageHandler {
   void sweep();
   void drop_gone();
   void wake(PartitionId partition, RegionId region);
-  bool idle() const { return awake_.empty() && have_due_.empty() && marking_.empty() && answered_.empty(); }
+  bool idle() const {
+    return awake_.empty() && have_due_.empty() && marking_.empty() && answered_.empty() && dropped_.empty();
+  }
   void hurry();
   bool at_rest(PartitionId partition, RegionId region) const;
   void open(PartitionId partition, RegionId region, Sending& sending);
@@ -137,7 +144,8 @@ class Streams final : private MessageHandler {
   void ask_for_exchange(PartitionId partition, Sending& sending);
   void update_regions_have(PartitionId partition);
   void ack_soon(const Key& key, Receiving& receiving);
-  void acknowledge(PartitionId partition, RegionId region, Receiving& receiving);
+  void acknowledge(PartitionId partition, RegionId region, Receiving& receiving, bool again = false);
+  void invite();
 
   Port& port_;
   Now now_;
@@ -154,6 +162,8 @@ class Streams final : private MessageHandler {
   std::set<PartitionId> marking_;                  // and those that wait for all to be settled
   std::map<PartitionId, Instant> answered_;        // sessions were, and a marker is due then
   std::map<PartitionId, Instant> session_marked_;  // when one last was, a second ago at most
+  std::deque<Key> dropped_;                        // they wait for room, in turn
+  size_t invited_ = 0;                             // since the last tick, and not heard of yet
   std::set<Key> uncovered_;                        // session markers wait for what they name
   std::map<Key, Sending> sending_;
   struct Losses {
