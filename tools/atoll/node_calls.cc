@@ -44,7 +44,10 @@ NodeState state_of(const NodeAnswer& answer) {
     return state;
   }
   state.ready = status["ready"].get<bool>();
-  if (!state.ready) state.detail = "its standing is " + status.value("standing", nlohmann::json()).dump();
+  const auto standing = status.value("standing", nlohmann::json());
+  if (!state.ready)
+    state.detail = standing == "vote" ? "partitions that it holds have no coordinator now"
+                                      : "its standing is " + standing.dump();
   return state;
 }
 
