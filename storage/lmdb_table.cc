@@ -54,7 +54,8 @@ bool nearly_full(const std::string& path) {
 // Ends the transaction unless it was committed.
 class WriteTxn {
  public:
-  explicit WriteTxn(MDB_env* env) : rc_(mdb_txn_begin(env, nullptr, 0, &txn_)) {}
+  // `parent`: what it does becomes its parent's when it is committed.
+  explicit WriteTxn(MDB_env* env, MDB_txn* parent = nullptr) : rc_(mdb_txn_begin(env, parent, 0, &txn_)) {}
   ~WriteTxn() {
     if (txn_) mdb_txn_abort(txn_);
   }
@@ -79,16 +80,28 @@ class TableWriter {
   TableWriter(const TableWriter&) = delete;
   TableWriter& operator=(const TableWriter&) = delete;
 
-  int write(const Memtable& changes) {
+  int open() {
     if (const int rc = mdb_cursor_open(txn_, dbi_, &cursor_); rc != 0) return rc;
     MDB_val key, data;
     const int last = mdb_cursor_get(cursor_, &key, &data, MDB_LAST);
     if (last == 0) end_.assign(to_view(key));
-    if (last != 0 && last != MDB_NOTFOUND) return last;
-    for (const auto& [from, to] : changes.ranges())
+    return last == MDB_NOTFOUND ? 0 : last;
+  }
+
+  int erase(const Memtable::Ranges& ranges) {
+    for (const auto& [from, to] : ranges)
       if (const int rc = erase_range(from, to); rc != 0) return rc;
-    for (const auto& [row_key, erased, value] : changes)
-      if (const int rc = erased ? erase(row_key) : put(row_key, value); rc != 0) return rc;
+    return 0;
+  }
+
+  // At most `most` changes; `at` moves on.
+  int write(Memtable::Iterator& at, const Memtable::Iterator& end, size_t most) {
+    for (; most > 0 && at != end; --most, ++at) {
+      at.prefetch();
+      const Memtable::Entry change = *at;
+      const int rc = change.erased ? erase(change.key) : put(change.key, change.value);
+      if (rc != 0) return rc;
+    }
     return 0;
   }
 
@@ -191,6 +204,32 @@ class TableWriter {
   MDB_cursor* cursor_ = nullptr;
   Bytes end_;  // no stored key is greater
 };
+
+// A transaction keeps its dirty pages sorted by number and takes them from several sorted lists in turn: each
+// page of a later list pushes all behind it aside. Small transactions within the large one keep that short.
+constexpr size_t kNestedRows = 1024;
+
+int write_table(MDB_env* env, MDB_txn* txn, MDB_dbi dbi, const Memtable& changes) {
+  if (!changes.ranges().empty()) {
+    TableWriter writer(txn, dbi);
+    int rc = writer.open();
+    if (rc == 0) rc = writer.erase(changes.ranges());
+    if (rc != 0) return rc;
+  }
+  const Memtable::Iterator end = changes.end();
+  for (Memtable::Iterator at = changes.begin(); at != end;) {
+    WriteTxn nested(env, txn);
+    int rc = nested.begun();
+    if (rc == 0) {
+      TableWriter writer(nested.get(), dbi);
+      rc = writer.open();
+      if (rc == 0) rc = writer.write(at, end, kNestedRows);
+    }
+    if (rc == 0) rc = nested.commit();
+    if (rc != 0) return rc;
+  }
+  return 0;
+}
 
 }  // namespace
 
@@ -457,8 +496,8 @@ Table::Written LmdbTable::write(const MemtablePair& changes, LogPosition positio
   if (impl_->faults && impl_->faults->no_checkpoints) return Written::disk_full;
   WriteTxn txn(impl_->env);
   int rc = txn.begun();
-  if (rc == 0) rc = TableWriter(txn.get(), impl_->dbi(Part::rows)).write(changes.rows);
-  if (rc == 0) rc = TableWriter(txn.get(), impl_->dbi(Part::meta)).write(changes.meta);
+  if (rc == 0) rc = write_table(impl_->env, txn.get(), impl_->dbi(Part::rows), changes.rows);
+  if (rc == 0) rc = write_table(impl_->env, txn.get(), impl_->dbi(Part::meta), changes.meta);
   if (rc == 0) {
     MDB_val key = to_val(kCheckpointKey), data{stored_size(RowKind::whole, sizeof position.value), nullptr};
     rc = mdb_put(txn.get(), impl_->dbi(Part::meta), &key, &data, MDB_RESERVE);

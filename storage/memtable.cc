@@ -10,6 +10,7 @@ constexpr size_t kBlockBytesMin = 1u << 10, kBlockBytesMax = 64u << 10;
 constexpr size_t kInlineBytesMax = 4096;  // larger values are not copied
 constexpr size_t kRangeBytes = 112;       // a tree node with its two strings' heads
 constexpr uint32_t kErased = UINT32_MAX;
+constexpr size_t kAhead = 8, kCacheLine = 64;
 
 constexpr size_t round_up(size_t n) { return (n + 7) / 8 * 8; }
 
@@ -62,6 +63,16 @@ Memtable::Iterator& Memtable::Iterator::operator++() {
   return *this;
 }
 
+void Memtable::Iterator::prefetch() const {
+  size_t chunk = chunk_, slot = slot_ + kAhead;
+  if (slot >= table_->chunks_[chunk]->count) {
+    slot -= table_->chunks_[chunk]->count;
+    if (++chunk == table_->chunks_.size() || slot >= table_->chunks_[chunk]->count) return;
+  }
+  const auto* const item = reinterpret_cast<const char*>(table_->chunks_[chunk]->slots[slot].item);
+  for (size_t line = 0; line < 3; ++line) __builtin_prefetch(item + line * kCacheLine);
+}
+
 BytesView Memtable::Iterator::key() const { return table_->slot(*this).item->key(); }
 Memtable::Entry Memtable::Iterator::operator*() const { return table_->entry(*table_->slot(*this).item); }
 
@@ -71,9 +82,15 @@ Memtable::Entry Memtable::entry(const Item& item) const {
   return {item.key(), false, {item.bytes() + item.key_bytes, item.value_bytes}};
 }
 
+// The number first: most keys differ in it, and the other one's lies elsewhere.
+bool Memtable::stands_at(const Iterator& at, uint64_t prefix, BytesView key) const {
+  return at != end() && slot(at).prefix == prefix && at.key() == key;
+}
+
 std::optional<Memtable::Entry> Memtable::find(BytesView key) const {
-  const Iterator at = lower_bound(key);
-  if (at != end() && at.key() == key) return *at;
+  const uint64_t prefix = prefix_of(key);
+  const Iterator at = search(prefix, key);
+  if (stands_at(at, prefix, key)) return *at;
   if (erased_until(key)) return Entry{key, true, {}};
   return std::nullopt;
 }
@@ -89,7 +106,7 @@ const Bytes* Memtable::erased_until(BytesView key) const {
 void Memtable::change(BytesView key, std::optional<Bytes>&& value) {
   const uint64_t prefix = prefix_of(key);
   const Iterator at = search(prefix, key);
-  if (at != end() && at.key() == key) {
+  if (stands_at(at, prefix, key)) {
     set_value(chunks_[at.chunk_]->slots[at.slot_], std::move(value));
     // The entry may have moved.
     if (at.slot_ == 0) firsts_[at.chunk_] = slot(at);

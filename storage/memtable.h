@@ -45,6 +45,8 @@ class Memtable {
     Entry operator*() const;
     BytesView key() const;
     Iterator& operator++();
+    // Asks for the entry that a walk comes to a little later: entries lie in the order in which they came.
+    void prefetch() const;
     friend bool operator==(const Iterator& a, const Iterator& b) {
       return a.chunk_ == b.chunk_ && a.slot_ == b.slot_;
     }
@@ -77,6 +79,7 @@ class Memtable {
   static uint64_t prefix_of(BytesView key);
   static bool before(const Slot& slot, uint64_t prefix, BytesView key);
   Iterator search(uint64_t prefix, BytesView key) const;
+  bool stands_at(const Iterator& at, uint64_t prefix, BytesView key) const;
   const Slot& slot(const Iterator& at) const { return chunks_[at.chunk_]->slots[at.slot_]; }
   void insert(Iterator at, const Slot& slot);
   Iterator split(const Iterator& at);

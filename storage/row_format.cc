@@ -1,5 +1,6 @@
 #include "storage/row_format.h"
 
+#define XXH_INLINE_ALL  // with sizes that are known, most of it goes away
 #include <xxhash.h>
 
 namespace atolldb::storage {

@@ -13,6 +13,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -62,7 +63,8 @@ Bytes row_key(uint64_t n) {
   const uint64_t hash = prng.next();
   Bytes key(29, '\0');
   for (size_t i = 0; i < 10; ++i) key[i] = static_cast<char>(hash >> (8 * (i % 8)));
-  std::snprintf(key.data() + 12, 17, "user:%010llu", static_cast<unsigned long long>(n));
+  std::memcpy(key.data() + 12, "user:", 5);
+  for (size_t i = 26; i > 16; --i, n /= 10) key[i] = static_cast<char>('0' + n % 10);
   key[28] = 1;
   return key;
 }
@@ -190,10 +192,8 @@ PutCost put_rows(Store& store, uint64_t rows, uint64_t seed) {
       batch.records.emplace_back(kValueBytes + 60, 'r');
       batch.rows.push_back({row_key(prng.below(rows)), Bytes(kValueBytes, static_cast<char>('a' + i % 26))});
     }
-    while (!store.has_room()) {
-      if (store.wants_checkpoint()) store.begin_checkpoint({});
-      wait_events(store);
-    }
+    while (!store.has_room())
+      if (!store.wants_checkpoint() || !store.begin_checkpoint({})) wait_events(store);
     must(store.commit(std::move(batch)));
     store.poll();
     store.release_log(store.log_end());

@@ -364,6 +364,41 @@ TEST_CASE("disk store: erased ranges that end inside the names of long values, l
   CHECK(stored_entries(options) == 0);
 }
 
+TEST_CASE("disk store: checkpoints of thousands of random changes, the file holds just those rows",
+          "[storage][disk]") {
+  TemporaryDirectory dir;
+  DiskStoreOptions options = small_options(dir.path());
+  options.memtable_bytes = 8u << 20;
+  options.map_bytes = 1u << 20;  // grows in the middle of some
+  auto store = must_recover(options);
+  Prng prng(7);
+  std::map<Bytes, Bytes> model;
+  for (int round = 0; round < 6; ++round) {
+    if (round == 4) {
+      REQUIRE(store->commit({{}, {}, {}, {{number_key(1000), number_key(2500)}}}));
+      model.erase(model.lower_bound(number_key(1000)), model.lower_bound(number_key(2500)));
+    }
+    for (int i = 0; i < 4000; ++i) {
+      const Bytes key = number_key(prng.below(6000));
+      if (prng.chance(1, 4)) {
+        model.erase(key);
+        REQUIRE(store->commit({{}, {erase(key)}, {}}));
+        continue;
+      }
+      const size_t bytes = prng.chance(1, 500) ? 150'000 : prng.below(200);
+      const Bytes value(bytes, static_cast<char>('a' + prng.below(26)));
+      model[key] = value;
+      REQUIRE(store->commit({{}, {put(key, value)}, {}}));
+    }
+    REQUIRE(store->begin_checkpoint({}));
+    wait_checkpoint(*store);
+    CHECK((all_rows(*store) == std::vector<std::pair<Bytes, Bytes>>(model.begin(), model.end())));
+  }
+  store.reset();
+  store = must_recover(options);
+  CHECK((all_rows(*store) == std::vector<std::pair<Bytes, Bytes>>(model.begin(), model.end())));
+}
+
 TEST_CASE("disk store: periodic durability, says durable before the sync and syncs soon", "[storage][disk]") {
   TemporaryDirectory dir;
   DiskStoreOptions options = small_options(dir.path());
