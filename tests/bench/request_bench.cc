@@ -1,9 +1,9 @@
-// What the engines of a region do for a request, without processes, sockets and disks: real engines in one
-// thread of the simulator, whose own work is not counted. The reference is a store that keeps the last value:
-// each replica's ordered map takes the same keys and values. Threads, system calls and LMDB come on top
-// (docs/performance.md).
+// What the engines of one or more regions do for a request, without processes, sockets and disks: real
+// engines in one thread of the simulator, whose own work is not counted. The reference is a store that keeps
+// the last value: each replica's ordered map takes the same keys and values. Threads, system calls and LMDB
+// come on top (docs/performance.md).
 //
-//   request_bench [--mix set|get|incr] [--requests N] [--in-flight N] [--nodes 3]
+//   request_bench [--mix set|get|incr] [--requests N] [--in-flight N] [--nodes 3] [--regions 1]
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -24,7 +24,7 @@ constexpr size_t kValueBytes = 100;
 struct Options {
   std::string mix = "set";
   uint64_t requests = 100'000, in_flight = 800, keys = 100'000;
-  uint32_t nodes = 3, partitions = 64;
+  uint32_t nodes = 3, regions = 1, partitions = 64;
 };
 
 int64_t cpu_ns() {
@@ -41,7 +41,8 @@ Bytes key_of(uint64_t number) {
 
 sim::WorldOptions region_of(const Options& options) {
   sim::WorldOptions out;
-  out.regions = 1;
+  out.regions = options.regions;
+  out.network.distance_us.assign(options.regions, std::vector<int64_t>(options.regions, 1'000));
   out.nodes = out.n = options.nodes;
   out.r = out.w = options.nodes / 2 + 1;
   out.partitions = options.partitions;
@@ -89,7 +90,7 @@ class Load {
 };
 
 double reference_us(const Options& options) {
-  std::vector<std::map<std::string, std::string>> replicas(options.nodes);
+  std::vector<std::map<std::string, std::string>> replicas(options.nodes * options.regions);
   Prng prng(7);
   const int64_t began = cpu_ns();
   for (uint64_t i = 0; i < options.requests; ++i) {
@@ -106,6 +107,7 @@ void measure(const Options& options) {
   std::vector<sim::Effort> before;
   for (uint32_t i = 0; i < world.machines(); ++i) before.push_back(world.effort(i));
   Load(options, world).run();
+  if (options.regions > 1) world.run_for(Duration::millis(200));  // the others hear of it
   double sum = 0;
   for (uint32_t i = 0; i < world.machines(); ++i) {
     const sim::Effort& after = world.effort(i);
@@ -119,8 +121,8 @@ void measure(const Options& options) {
   }
   const double reference = reference_us(options);
   std::printf("%s, %llu in flight: %.2f us a request in %u engines; %u ordered maps: %.2f us; ratio %.1f\n",
-              options.mix.c_str(), static_cast<unsigned long long>(options.in_flight), sum, options.nodes,
-              options.nodes, reference, sum / reference);
+              options.mix.c_str(), static_cast<unsigned long long>(options.in_flight), sum, world.machines(),
+              world.machines(), reference, sum / reference);
 }
 
 }  // namespace
@@ -133,7 +135,8 @@ int main(int argc, char** argv) {
   app.add_option("--in-flight", options.in_flight);
   app.add_option("--keys", options.keys);
   app.add_option("--partitions", options.partitions);
-  app.add_option("--nodes", options.nodes)->check(CLI::Range(1, 7));
+  app.add_option("--nodes", options.nodes, "in each region")->check(CLI::Range(1, 7));
+  app.add_option("--regions", options.regions)->check(CLI::Range(1, 7));
   CLI11_PARSE(app, argc, argv);
   measure(options);
 }

@@ -137,7 +137,7 @@ class World {
   std::string ask(uint32_t machine, region::Op op, const Bytes& key = {});
   bool has_vote(uint32_t machine);
   bool serving();    // every running process votes, and every partition of every region has a coordinator
-  bool converged();  // every running process has the same clocks and digests
+  bool converged();  // every running process has the same clocks and digests, and merges no exchange
 
   // -- what happened
   Facts& facts() { return facts_; }

@@ -69,12 +69,12 @@ void Streams::on(const Ack& m) {
     if (sending.session_mark_due) answered_.emplace(m.partition, now_.monotonic);
   }
   sending.target = m.coordinator;
-  wake(m.partition, region);
+  wake({m.partition, region}, sending);
   sending.stream.acknowledge(now_.monotonic, port_.outbox(m.partition), m.settled);
   if (m.again) sending.stream.go_back();
   have_due_.insert(m.partition);
   ask_for_exchange(m.partition, sending);
-  pump(m.partition, sending);
+  if (!fresh_.contains(m.partition)) pump(m.partition, sending);  // else it leaves with what is fresh
 }
 
 void Streams::update_regions_have(PartitionId partition) {
@@ -100,7 +100,7 @@ void Streams::ask_for_exchange(PartitionId partition, Sending& sending) {
   send(sending.target, Exchange{partition});
 }
 
-void Streams::pump(PartitionId partition, Sending& sending) {
+void Streams::pump(PartitionId partition, Sending& sending, Encoded& last) {
   if (!sending.open || !port_.up(sending.target)) return;
   const auto& settled = port_.settled(partition);
   const auto& outbox = port_.outbox(partition);
@@ -111,6 +111,10 @@ void Streams::pump(PartitionId partition, Sending& sending) {
         [&](const auto& entry) { return settled.contains(entry.dot) || canary(Canary::unsettled_leaves); },
         sequences);
     if (sequences.empty()) return;
+    if (sequences == last.sequences) {
+      port_.send(sending.target, last.batch);
+      continue;
+    }
     std::vector<Bytes> deltas;
     deltas.reserve(sequences.size());
     for (const uint64_t sequence : sequences) {
@@ -118,7 +122,10 @@ void Streams::pump(PartitionId partition, Sending& sending) {
       if (port_.read(partition, outbox.at(sequence), delta)) deltas.push_back(std::move(delta));
     }
     if (deltas.empty()) continue;
-    send(sending.target, Batch{partition, std::vector<BytesView>(deltas.begin(), deltas.end())});
+    last.batch.clear();
+    encode(Batch{partition, std::vector<BytesView>(deltas.begin(), deltas.end())}, last.batch);
+    last.sequences = std::move(sequences);
+    port_.send(sending.target, last.batch);
   }
 }
 
@@ -141,9 +148,10 @@ void Streams::hurry() {
   if (idle()) next_tick_ = std::min(next_tick_, now_.monotonic + kTickEvery);
 }
 
-void Streams::wake(PartitionId partition, RegionId region) {
+void Streams::wake(const Key& key, Sending& sending) {
+  if (std::exchange(sending.awake, true)) return;
   hurry();
-  awake_.emplace(partition, region);
+  awake_.push_back(key);
 }
 
 // Nothing is to be sent, asked or waited for. Whether its target is up matters once there is.
@@ -153,7 +161,7 @@ bool Streams::at_rest(PartitionId partition, RegionId region) const {
          at->second.stream.behind(port_.outbox(partition)) == 0;
 }
 
-// True: again in the next tick.
+// True: something is still under way.
 bool Streams::tick_sending(PartitionId partition, RegionId region) {
   Sending& sending = this->sending(partition, region);
   const bool down = sending.open && !port_.up(sending.target);
@@ -180,17 +188,31 @@ void Streams::handle_settled(Now now, const News& news) {
       look_if_covered(*at++);
     if (issuer != port_.region()) {
       const auto at = receiving_.find({partition, issuer});
-      if (at != receiving_.end()) ack_soon(at->first, at->second);
+      if (at == receiving_.end()) continue;
+      if (at->second.unacked >= kAckBytes)
+        acknowledge(partition, issuer, at->second);
+      else
+        ack_soon(at->first, at->second);
       continue;
     }
+    fresh_.insert(partition);
+  }
+  if (!fresh_.empty() && now.monotonic >= next_batch_) send_fresh();
+}
+
+void Streams::send_fresh() {
+  next_batch_ = now_.monotonic + kGather;
+  for (const PartitionId partition : std::exchange(fresh_, {})) {
+    if (!port_.coordinates(partition)) continue;
     unmarked_.insert(partition);
+    Encoded last;
     for (const RegionId region : port_.regions()) {
       if (region == port_.region()) continue;
-      wake(partition, region);
       Sending& sending = this->sending(partition, region);
+      wake({partition, region}, sending);
       sending.complete = false;
       sending.mark_due = true;
-      pump(partition, sending);
+      pump(partition, sending, last);
     }
   }
 }
@@ -198,37 +220,46 @@ void Streams::handle_settled(Now now, const News& news) {
 void Streams::handle_tick(Now now) {
   now_ = now;
   if (now.monotonic >= next_sweep_) sweep();
+  if (!fresh_.empty() && now.monotonic >= next_batch_) send_fresh();
   if (now.monotonic < next_tick_) return;
   next_tick_ = now.monotonic + kTickEvery;
-  std::set<Key> again;
-  for (const auto& [partition, region] : std::exchange(awake_, {})) {
-    if (!port_.coordinates(partition)) continue;
-    if (region != port_.region() && tick_sending(partition, region))
-      again.emplace(partition, region);
-    else if (region != port_.region() && !at_rest(partition, region))
-      restless_.emplace(partition, region);
-    const auto receiving = receiving_.find({partition, region});
-    if (receiving != receiving_.end() && std::exchange(receiving->second.ack_due, false))
-      acknowledge(partition, region, receiving->second);
-  }
-  awake_.merge(again);
-  for (const PartitionId partition : std::exchange(have_due_, {}))
-    if (port_.coordinates(partition)) update_regions_have(partition);
+  if (now.monotonic >= next_look_) look();
   std::erase_if(marking_, [this](PartitionId partition) { return mark(partition); });
   mark_for_sessions();
   invited_ = 0;
   invite();
 }
 
+void Streams::look() {
+  next_look_ = now_.monotonic + kLookEvery;
+  for (const Key& key : std::exchange(awake_, {})) {
+    const auto at = sending_.find(key);
+    if (at == sending_.end()) continue;
+    at->second.awake = false;
+    if (!port_.coordinates(key.first)) continue;
+    if (tick_sending(key.first, key.second))
+      wake(key, at->second);
+    else if (!at_rest(key.first, key.second))
+      restless_.insert(key);
+  }
+  for (const Key& key : std::exchange(acks_, {})) {
+    const auto at = receiving_.find(key);
+    if (at == receiving_.end() || !std::exchange(at->second.ack_due, false)) continue;
+    if (port_.coordinates(key.first)) acknowledge(key.first, key.second, at->second);
+  }
+  for (const PartitionId partition : std::exchange(have_due_, {}))
+    if (port_.coordinates(partition)) update_regions_have(partition);
+}
+
 // Finds what no event has told: peers that came or went, partitions that are no longer coordinated here.
 void Streams::sweep() {
   next_sweep_ = now_.monotonic + kSweepEvery;
   drop_gone();
-  for (const auto& [partition, region] : std::exchange(restless_, {})) wake(partition, region);
+  for (const Key& key : std::exchange(restless_, {})) wake(key, sending(key.first, key.second));
   if (++sweeps_ % kSweepsToAll == 0)
     for (const PartitionId partition : port_.coordinated())
       for (const RegionId region : port_.regions())
-        if (region != port_.region()) wake(partition, region);
+        if (region != port_.region()) wake({partition, region}, sending(partition, region));
   if (!unmarked_.empty()) hurry();
   marking_.merge(unmarked_);
   unmarked_.clear();
@@ -249,8 +280,9 @@ void Streams::drop_gone() {
 // -- receiver
 
 void Streams::ack_soon(const Key& key, Receiving& receiving) {
-  receiving.ack_due = true;
-  wake(key.first, key.second);
+  if (std::exchange(receiving.ack_due, true)) return;
+  hurry();
+  acks_.push_back(key);
 }
 
 Streams::Receiving& Streams::receiving(PartitionId partition, NodeNumber from) {
@@ -262,6 +294,8 @@ Streams::Receiving& Streams::receiving(PartitionId partition, NodeNumber from) {
 
 void Streams::acknowledge(PartitionId partition, RegionId region, Receiving& receiving, bool again) {
   const crdt::DotSet& settled = port_.settled(partition);
+  receiving.ack_due = false;
+  receiving.unacked = 0;
   if (raw(receiving.sender) == 0) return;  // only asked for a marker so far
   if (settled.covers(receiving.marker_clock)) receiving.covered_stamp = receiving.marker_stamp;
   send(receiving.sender, Ack{partition, port_.self(), of_region(settled, region), again});
@@ -298,6 +332,7 @@ void Streams::on(const Batch& m) {
   const Key key{m.partition, port_.region_of(from_)};
   Receiving& receiving = this->receiving(m.partition, from_);
   ack_soon(key, receiving);
+  for (const BytesView delta : m.deltas) receiving.unacked += delta.size();
   if (std::exchange(receiving.invited, false) && invited_ > 0) --invited_;
   const bool all = std::all_of(m.deltas.begin(), m.deltas.end(),
                                [&](BytesView delta) { return port_.enter(m.partition, delta); });

@@ -19,10 +19,12 @@
 // What a region's updates cost grows with the number of regions, and no faster: they are acknowledged and
 // marked by their own region's stream alone, and a stream at rest is not looked at (docs/scale.md).
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <optional>
 #include <set>
+#include <vector>
 
 #include "storage/delta_stream.h"
 #include "wan/core/message.h"
@@ -32,7 +34,12 @@ namespace atolldb::wan {
 
 class Streams final : private MessageHandler {
  public:
-  static constexpr Duration kTickEvery = Duration::millis(20);     // acknowledgements leave this often
+  static constexpr Duration kTickEvery = Duration::millis(20);
+  // What was settled leaves at once where nothing has left lately, or else with what is settled within this
+  // time: under load a frame for many updates, and one sync over there.
+  static constexpr Duration kGather = Duration::millis(5);
+  static constexpr Duration kLookEvery = Duration::millis(100);    // acknowledgements leave this often,
+  static constexpr size_t kAckBytes = 32u << 10;                   // or after so much
   static constexpr Duration kSweepEvery = Duration::millis(1000);  // what is not at rest, and no event wakes
   static constexpr uint32_t kSweepsToAll = 32;  // then all streams, whatever is known of them
   static constexpr Duration kOpenEvery = Duration::millis(1000);
@@ -57,7 +64,10 @@ class Streams final : private MessageHandler {
   // Sessions wait here for other regions' markers.
   void handle_wanted(Now now, const std::map<std::pair<PartitionId, RegionId>, crdt::Hlc>& wanted);
   void handle_tick(Now now);
-  Instant next_deadline() const { return idle() ? next_sweep_ : next_tick_; }
+  Instant next_deadline() const {
+    const Instant next = idle() ? next_sweep_ : next_tick_;
+    return fresh_.empty() ? next : std::min(next, next_batch_);
+  }
 
   struct Lag {
     uint64_t partitions_open = 0;  // streams that the other side has answered, of those that this node sends
@@ -76,6 +86,7 @@ class Streams final : private MessageHandler {
   struct Sending {
     explicit Sending(std::function<bool(const Dot&)> concerns) : stream(std::move(concerns)) {}
     storage::DeltaStream stream;
+    bool awake = false;  // in awake_
     bool open = false;
     bool complete = false;          // at the last look, all that is settled here was acknowledged over there
     bool mark_due = true;           // something was settled here that no marker has spoken of
@@ -89,7 +100,8 @@ class Streams final : private MessageHandler {
   };
   struct Receiving {
     NodeNumber sender{};
-    bool ack_due = false;
+    bool ack_due = false;    // in acks_
+    size_t unacked = 0;      // bytes that came since the last acknowledgement
     bool dropped = false;    // something of it found no room; in dropped_
     bool invited = false;    // the sender was told to send that again, and nothing has come since
     crdt::Hlc marker_stamp;  // the newest marker heard
@@ -130,14 +142,26 @@ class Streams final : private MessageHandler {
   bool tick_sending(PartitionId partition, RegionId region);
   void sweep();
   void drop_gone();
-  void wake(PartitionId partition, RegionId region);
+  void look();
+  void wake(const Key& key, Sending& sending);
   bool idle() const {
-    return awake_.empty() && have_due_.empty() && marking_.empty() && answered_.empty() && dropped_.empty();
+    return awake_.empty() && acks_.empty() && have_due_.empty() && marking_.empty() && answered_.empty() &&
+           dropped_.empty();
   }
   void hurry();
   bool at_rest(PartitionId partition, RegionId region) const;
   void open(PartitionId partition, RegionId region, Sending& sending);
-  void pump(PartitionId partition, Sending& sending);
+  // The streams of a partition to different regions mostly stand at the same place: one message for all.
+  struct Encoded {
+    std::vector<uint64_t> sequences;
+    Bytes batch;
+  };
+  void send_fresh();
+  void pump(PartitionId partition, Sending& sending, Encoded& last);
+  void pump(PartitionId partition, Sending& sending) {
+    Encoded none;
+    pump(partition, sending, none);
+  }
   bool mark(PartitionId partition);
   void mark_for_sessions();
   void look_if_covered(const Key& key);
@@ -151,13 +175,15 @@ class Streams final : private MessageHandler {
   Now now_;
   NodeNumber from_{};  // of the message that is being handled
   BytesView message_;
-  Instant next_tick_, next_sweep_;
+  Instant next_tick_, next_look_, next_batch_, next_sweep_;
   uint32_t sweeps_ = 0;
-  std::set<Key> awake_;          // something is under way: looked at in the next tick
+  std::set<PartitionId> fresh_;  // updates of this region were settled, and have not left
+  std::vector<Key> awake_;       // something is under way
+  std::vector<Key> acks_;        // acknowledgements are due
   std::set<Key> restless_;       // looked at with the next sweep
   std::set<PartitionId> known_;  // of sending_ and receiving_
   std::set<PartitionId>
-      have_due_;  // acknowledgements came: what all regions have is worked out in the next tick
+      have_due_;  // acknowledgements came: what all regions have is worked out with the next look
   std::set<PartitionId> unmarked_;                 // streams whose marker is due with the next sweep
   std::set<PartitionId> marking_;                  // and those that wait for all to be settled
   std::map<PartitionId, Instant> answered_;        // sessions were, and a marker is due then
