@@ -74,17 +74,22 @@ HeaderFound decode_segment_header(BytesView block, SegmentHeader& header) {
   return HeaderFound::valid;
 }
 
-void encode_record(char* into, BytesView record, uint64_t position, uint64_t incarnation,
-                   uint64_t synced_below) {
+void seal_record(char* head_bytes, BytesView record, uint64_t position, uint64_t incarnation,
+                 uint64_t synced_below) {
   RecordHead head;
   head.size = static_cast<uint32_t>(record.size());
   head.synced_below = synced_below;
   const uint64_t hash = head_hash(head, position, incarnation);
   head.check = static_cast<uint32_t>(hash >> 32);
   head.checksum = XXH3_64bits_withSeed(record.data(), record.size(), hash);
-  std::memcpy(into, &head, sizeof head);
-  std::memcpy(into + sizeof head, record.data(), record.size());
-  const size_t end = sizeof head + record.size();
+  std::memcpy(head_bytes, &head, sizeof head);
+}
+
+void encode_record(char* into, BytesView record, uint64_t position, uint64_t incarnation,
+                   uint64_t synced_below) {
+  seal_record(into, record, position, incarnation, synced_below);
+  std::memcpy(into + kRecordHeadBytes, record.data(), record.size());
+  const size_t end = kRecordHeadBytes + record.size();
   std::memset(into + end, 0, record_extent(record.size()) - end);
 }
 

@@ -47,6 +47,10 @@ static_assert(sizeof(RecordHead) == kRecordHeadBytes, "the head lies on disk as 
 void encode_record(char* into, BytesView record, uint64_t position, uint64_t incarnation,
                    uint64_t synced_below);
 
+// Writes the head alone, in front of a record that stands there already.
+void seal_record(char* head, BytesView record, uint64_t position, uint64_t incarnation,
+                 uint64_t synced_below);
+
 // The head at `bytes`, if it is one for this position.
 std::optional<RecordHead> read_record_head(BytesView bytes, uint64_t position, uint64_t incarnation);
 bool verify_record(const RecordHead& head, BytesView record, uint64_t position, uint64_t incarnation);

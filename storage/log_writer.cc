@@ -11,10 +11,6 @@ namespace {
 constexpr Duration kPeriod = Duration::millis(100);
 constexpr Duration kFullRetry = Duration::millis(200);
 constexpr size_t kReadAhead = 4096;
-constexpr size_t kImageKeptBytes = 4u << 20;
-constexpr size_t kAhead = 8, kCacheLine = 64;
-
-uint64_t end_of(LogPosition at, const Bytes& record) { return at.value + record_extent(record.size()); }
 
 Error not_kept(LogPosition at) {
   return {Errc::not_found, "log position " + std::to_string(at.value) + " is not kept"};
@@ -34,36 +30,28 @@ LogWriter::LogWriter(const Options& options, std::deque<std::shared_ptr<Segment>
       next_sequence_(next_sequence),
       written_(begin),
       end_(begin),
-      taken_(begin),
       kept_(std::move(kept)),
       synced_(begin),
-      durable_(begin) {}
+      durable_(begin) {
+  waiting_.start(begin);
+  writing_.start(begin);
+}
 
 bool LogWriter::has_room() const {
   if (full_) return false;
   const std::lock_guard lock(mutex_);
-  return end_ - taken_ < options_.waiting_bytes_max;
+  return end_ - waiting_.begin() < options_.waiting_bytes_max;
 }
 
-std::vector<LogPosition> LogWriter::append(std::vector<Bytes>&& records) {
+std::vector<LogPosition> LogWriter::append(const std::vector<Bytes>& records) {
   std::vector<LogPosition> positions;
   if (records.empty()) return positions;
+  hooks_.wake();  // a thread needs longer to wake up than the records to be put there
   positions.reserve(records.size());
-  for (const Bytes& record : records) {
-    positions.push_back({end_});
-    end_ += record_extent(record.size());
-  }
-  std::vector<Bytes> written;
   {
     const std::lock_guard lock(mutex_);
-    written.swap(written_records_);
-    if (waiting_.empty()) {
-      waiting_.records = std::move(records);
-      waiting_.positions.assign(positions.begin(), positions.end());
-    } else {
-      std::move(records.begin(), records.end(), std::back_inserter(waiting_.records));
-      waiting_.positions.insert(waiting_.positions.end(), positions.begin(), positions.end());
-    }
+    for (const Bytes& record : records) positions.push_back(waiting_.add(record, options_.incarnation));
+    end_ = waiting_.end();
   }
   hooks_.wake();
   return positions;
@@ -82,17 +70,11 @@ uint64_t LogWriter::space() const {
   return ready - std::min(ready, end_);
 }
 
-void LogWriter::free_written() {
-  std::vector<Bytes> written;
-  const std::lock_guard lock(mutex_);
-  written.swap(written_records_);
-}
-
 LogPosition LogWriter::begin() const {
   const std::lock_guard lock(mutex_);
   if (!kept_.empty()) return {kept_.front()->header.begin};
-  for (const Group* group : {&writing_, &waiting_})
-    if (!group->empty()) return group->positions.front();
+  for (const LogGroup* group : {&writing_, &waiting_})
+    if (!group->empty()) return {group->begin()};
   return {end_};
 }
 
@@ -101,12 +83,10 @@ Result<Bytes> LogWriter::read(LogPosition at) const {
   {
     const std::lock_guard lock(mutex_);
     if (at.value >= end_) return not_kept(at);
-    for (const Group* group : {&writing_, &waiting_}) {
-      if (group->empty() || at < group->positions.front()) continue;
-      const auto found = std::lower_bound(group->positions.begin(), group->positions.end(), at);
-      if (found == group->positions.end()) continue;
-      if (*found != at) return not_a_record(at);
-      return group->records[static_cast<size_t>(found - group->positions.begin())];
+    for (const LogGroup* group : {&writing_, &waiting_}) {
+      if (at.value < group->begin() || at.value >= group->end()) continue;
+      const auto record = group->find(at);
+      return record ? Result<Bytes>(Bytes(*record)) : not_a_record(at);
     }
     for (const auto& kept : kept_)
       if (at.value >= kept->header.begin && at.value < kept->end) segment = kept;
@@ -193,7 +173,7 @@ bool LogWriter::begin(Instant now) {
     stopping = stopping_;
     if (writing_.empty() && !waiting_.empty()) {
       std::swap(waiting_, writing_);
-      taken_ = end_of(writing_.positions.back(), writing_.records.back());
+      waiting_.start(writing_.end());
     }
   }
   Part part = Part::nothing;
@@ -207,11 +187,7 @@ bool LogWriter::begin(Instant now) {
 // Writes what of the group fits into one segment. A segment gets nothing before the one ahead of it is
 // synced: recovery relies on that.
 LogWriter::Part LogWriter::write_part(Instant now) {
-  // By positions and not by sizes: those lie in another core's cache.
-  const auto behind = [&](size_t record) {
-    return record + 1 < writing_.positions.size() ? writing_.positions[record + 1].value : taken_;
-  };
-  const uint64_t first = behind(next_) - written_;
+  const uint64_t first = writing_.end_of(next_) - written_;
   if (room() < first) {
     if (synced_ < written_) return Part::segment_full;
     auto segment = pool_.take(first + kSegmentHeaderBytes);
@@ -220,37 +196,21 @@ LogWriter::Part LogWriter::write_part(Instant now) {
   }
   const uint64_t space = room();
   size_t end = next_ + 1;
-  while (end < writing_.positions.size() && behind(end) - written_ <= space) ++end;
-  const uint64_t bytes = behind(end - 1) - written_;
-  char* const whole = image(bytes);
-  for (size_t i = next_; i < end; ++i) {
-    // The records come from another core's cache: asked for ahead, they arrive while others are encoded.
-    if (i + kAhead < end) {
-      const Bytes& coming = writing_.records[i + kAhead];
-      __builtin_prefetch(coming.data());
-      __builtin_prefetch(coming.data() + kCacheLine);
-    }
-    encode_record(whole + (writing_.positions[i].value - written_), writing_.records[i],
-                  writing_.positions[i].value, options_.incarnation, synced_);
-  }
+  while (end < writing_.size() && writing_.end_of(end) - written_ <= space) ++end;
+  // Their heads say that the log is synced up to the group. Behind a full segment it is further by now; where
+  // durability is periodic, not so far.
+  if (options_.periodic || synced_ != writing_.begin())
+    writing_.seal(next_, end, options_.incarnation, synced_);
+  const BytesView bytes = writing_.bytes(written_, writing_.end_of(end - 1));
   const uint64_t offset = kSegmentHeaderBytes + (written_ - current_->header.begin);
-  Status done = current_->segment.file->write_at({whole, bytes}, offset);
+  Status done = current_->segment.file->write_at(bytes, offset);
   if (!done && !canary(Canary::refused_write_counts)) return refused(done.error(), now);
   retry_at_.reset();
   full_ = false;
   if (options_.periodic && synced_ == written_) sync_at_ = now + kPeriod;
-  written_ += bytes;
+  written_ += bytes.size();
   next_ = end;
   return Part::written;
-}
-
-char* LogWriter::image(size_t bytes) {
-  if (image_bytes_ < bytes || image_bytes_ > std::max(bytes, kImageKeptBytes)) {
-    image_bytes_ = std::max(bytes, std::min(2 * image_bytes_, kImageKeptBytes));
-    image_.reset();
-    image_ = std::make_unique_for_overwrite<char[]>(image_bytes_);
-  }
-  return image_.get();
 }
 
 uint64_t LogWriter::room() const {
@@ -303,11 +263,8 @@ void LogWriter::complete(Instant) {
     const std::lock_guard lock(mutex_);
     if (syncing_) synced_ = written_;
     current_->end = written_;
-    if (next_ == writing_.records.size() && next_ > 0) {
-      if (written_records_.empty()) written_records_.swap(writing_.records);
-      std::move(writing_.records.begin(), writing_.records.end(), std::back_inserter(written_records_));
-      writing_.records.clear();
-      writing_.positions.clear();
+    if (next_ == writing_.size() && next_ > 0) {
+      writing_.start(written_);
       next_ = 0;
     }
   }

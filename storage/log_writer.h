@@ -1,8 +1,9 @@
 #pragma once
-// The log while it is written: group commit (DeWitt et al., SIGMOD 1984). The protocol thread hands over
-// records and goes on; the worker takes all that waits, puts it together, writes it with one pwrite and one
-// fdatasync, and says how far the log is synced. With one record waiting it starts at once; while it syncs,
-// the next group gathers. Records are moved and not copied on the protocol thread, and freed there again.
+// The log while it is written: group commit (DeWitt et al., SIGMOD 1984). The protocol thread puts records
+// into the waiting group as they will lie in the file, and goes on; the worker takes all that waits, writes
+// it with one pwrite and one fdatasync, and says how far the log is synced. With one record waiting it starts
+// at once; while it syncs, the next group gathers. The protocol thread encodes because it has the records in
+// its cache, and while the worker wakes up.
 
 #include <atomic>
 #include <deque>
@@ -11,7 +12,7 @@
 #include <mutex>
 #include <optional>
 
-#include "storage/log_format.h"
+#include "storage/log_group.h"
 #include "storage/segment_pool.h"
 #include "storage/worker.h"
 
@@ -43,10 +44,9 @@ class LogWriter final : public Worker {
   // -- the protocol thread
   bool has_room() const;  // for more that waits
   // The records' positions. Any number are taken; the caller asks has_room() first.
-  std::vector<LogPosition> append(std::vector<Bytes>&& records);
+  std::vector<LogPosition> append(const std::vector<Bytes>& records);
   // Left of the segment at work and of those that are ready: what may be appended without a new one.
   uint64_t space() const;
-  void free_written();  // what the worker is done with; append() does it, too
   LogPosition end() const { return {end_}; }
   LogPosition begin() const;
   Result<Bytes> read(LogPosition at) const;
@@ -72,12 +72,6 @@ class LogWriter final : public Worker {
   bool ended() const override;
 
  private:
-  struct Group {
-    std::vector<Bytes> records;
-    std::vector<LogPosition> positions;  // of each: streams read what is not written yet, too
-    bool empty() const { return records.empty(); }
-  };
-
   enum class Part : unsigned char { nothing, written, segment_full, failed };
 
   Part write_part(Instant now);
@@ -85,7 +79,6 @@ class LogWriter final : public Worker {
   Status begin_segment(SegmentFile&& segment);
   Part refused(const Error& error, Instant now);
   void fail(const Error& error);
-  char* image(size_t bytes);
 
   const Options options_;
   SegmentPool& pool_;
@@ -95,10 +88,8 @@ class LogWriter final : public Worker {
   // The worker's own.
   std::shared_ptr<Segment> current_;
   uint64_t next_sequence_;
-  uint64_t written_;               // end of what is in the file
-  size_t next_ = 0;                // of writing_: its first record that is not
-  std::unique_ptr<char[]> image_;  // of what is written at once
-  size_t image_bytes_ = 0;
+  uint64_t written_;                    // end of what is in the file
+  size_t next_ = 0;                     // of writing_: its first record that is not
   bool syncing_ = false;                // complete() is to
   Instant sync_at_ = Instant::never();  // of what is written and not synced; periodic only
   std::optional<Instant> retry_at_;     // the disk is full
@@ -107,9 +98,7 @@ class LogWriter final : public Worker {
   uint64_t end_;
 
   mutable std::mutex mutex_;
-  Group waiting_, writing_;  // `writing_` is filled and emptied under the lock
-  uint64_t taken_;           // end of writing_
-  std::vector<Bytes> written_records_;
+  LogGroup waiting_, writing_;  // swapped and emptied under the lock; what is being written does not change
   bool stopping_ = false;
   std::deque<std::shared_ptr<Segment>> kept_;
   uint64_t synced_;

@@ -111,7 +111,7 @@ Result<std::vector<LogPosition>> LoggedStore::commit(Batch&& batch) {
                                                          : "both memtables are full, and so is the disk"};
   }
   std::vector<LogPosition> positions;
-  if (recovered()) positions = log_->append(std::move(batch.records));
+  if (recovered()) positions = log_->append(batch.records);
   records_ += positions.size();
   for (Batch::Range& range : batch.erased)
     active_.rows.erase_range(std::move(range.from), std::move(range.to));
@@ -165,7 +165,6 @@ void LoggedStore::release_log(LogPosition keep_from) {
 }
 
 void LoggedStore::drop_log() {
-  log_->free_written();
   log_->drop_below(std::min(released_, checkpoint_));
   log_->drop_to_size(options_.log_bytes_max, checkpoint_);
   if (pool_->has_room()) return;

@@ -28,7 +28,8 @@ void WorkerThread::join() {
 
 void WorkerThread::wake() {
   if (woken_.exchange(true)) return;
-  const std::lock_guard lock(mutex_);
+  // Behind this it sees `woken_`, or waits. The one that is woken shall not have to wait for the lock.
+  { const std::lock_guard lock(mutex_); }
   changed_.notify_one();
 }
 
