@@ -201,7 +201,7 @@ Router::Placed Router::forward(Job& job, NodeNumber to) {
   const Bytes bytes = encode_requests(one);
   job.request.forwarded = false;
   const uint64_t token = ++next_token_;
-  node_.out.send(to, Forward{token, bytes, refused_});
+  node_.out.send(to, Forward{token, bytes, way.refused});
   job.sent_to = to;
   forwarded_.emplace(token, std::move(job));
   return Placed::yes;
@@ -246,8 +246,9 @@ void Router::on_forward_reply(NodeNumber from, const ForwardReply& reply) {
   forwarded_.erase(at);
   Response& response = responses->front();
   if (is_sent_back(response)) {
-    refused_ = std::max(refused_, reply.token);
-    ways_[partition].sent_back = true;
+    Way& way = ways_.at(partition);
+    way.refused = std::max(way.refused, reply.token);
+    way.sent_back = true;
     note_hint(partition, from, response);
   }
   heard(std::move(job), std::move(response));

@@ -68,6 +68,7 @@ class Router {
     NodeNumber to{};
     size_t under_way = 0;
     bool sent_back = false;                // one of them
+    uint64_t refused = 0;                  // the highest token of which it was heard that it was sent back
     std::optional<Instant> awaited_since;  // by requests that go elsewhere, or come again
     NodeNumber hint{};  // who was said to coordinate, while nobody here has promised more than then
     Epoch hint_at;
@@ -118,7 +119,6 @@ class Router {
   std::map<uint64_t, Job> forwarded_;        // by token
   std::map<PartitionId, Way> ways_;
   uint64_t turns_ = 0;
-  uint64_t refused_ = 0;  // the highest token that was sent back
   // Increments of which nobody can tell yet whether they were counted, and when they are asked about again,
   // by turn.
   std::map<uint64_t, Job> unsure_;

@@ -2,6 +2,7 @@
 // Redis port, at a node that coordinates none of it, while coordinators change.
 
 #include <catch2/catch.hpp>
+#include <map>
 
 #include "crdt/base/prng.h"
 #include "tests/region/world.h"
@@ -118,4 +119,39 @@ TEST_CASE("order: coordinators die and come back, what a connection has sent tak
     for (const Pipeline& pipeline : pipelines) pipeline.check(checked);
   }
   CHECK(checked > 10'000);
+}
+
+TEST_CASE("order: another coordinator's answer comes first, nothing overtakes what is on its way back",
+          "[region]") {
+  WorldOptions options = one_ring(5);
+  options.nodes = 6;
+  options.partitions = 8;
+  World world(options);
+  world.start_all();
+  REQUIRE(world.run_until([&] { return world.serving(); }));
+  std::map<NodeNumber, Bytes> key_at;  // by coordinator
+  for (int i = 0; i < 40; ++i) {
+    const Bytes key = "k" + std::to_string(i);
+    key_at.emplace(world.call(world.node(0, 0), request(Op::route, key)).coordinator, key);
+  }
+  int checked = 0;
+  for (const NodeNumber door : world.all())
+    for (const auto& [slow, first] : key_at)
+      for (const auto& [fast, second] : key_at) {
+        if (door == slow || door == fast || slow == fast) continue;
+        world.clog(slow, Duration::millis(5));
+        const Bytes connection = Bytes("rcon") + static_cast<char>(raw(door)) + static_cast<char>(raw(slow)) +
+                                 static_cast<char>(raw(fast));
+        // An increment's name is of no epoch here, and both are sent back.
+        const uint64_t slowly = world.send(door, request(Op::add, first), connection);
+        const uint64_t fastly = world.send(door, request(Op::add, second), connection);
+        world.run_for(Duration::millis(3));
+        const uint64_t get = world.send(door, request(Op::get, first), connection);
+        REQUIRE(world.run_until(
+            [&] { return world.response(slowly) && world.response(fastly) && world.response(get); }));
+        CHECK(world.response(get)->value == world.response(slowly)->value);
+        world.clog(slow, Duration{});
+        ++checked;
+      }
+  CHECK(checked > 20);
 }

@@ -50,6 +50,8 @@ class World {
   void cut_regions(RegionId a, RegionId b);
   void heal();
   sim::NetworkRates& rates() { return sim_.network().rates; }
+  // What a node sends and receives takes longer by so much.
+  void clog(NodeNumber node, Duration extra) { sim_.network().clog(sim_.machine(node), extra); }
   std::function<bool(NodeNumber from, NodeNumber to, BytesView frame)> loses;  // this frame
 
   // -- time
