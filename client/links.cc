@@ -37,6 +37,10 @@ void* open_dealer(void* context) {
   set(socket, ZMQ_HANDSHAKE_IVL, kHandshakeMs);
   set(socket, ZMQ_HEARTBEAT_IVL, kHeartbeatMs);
   set(socket, ZMQ_HEARTBEAT_TIMEOUT, kHeartbeatTimeoutMs);
+  set(socket, ZMQ_HEARTBEAT_TTL, kHeartbeatTimeoutMs);
+  // No more answers come than were asked for, and ZeroMQ 4.3 aborts the process when a heartbeat is due on a
+  // connection that broke while its input was stopped for a full queue.
+  set(socket, ZMQ_RCVHWM, 0);
   const int64_t frame_bytes_max = region::kClientFrameBytesMax;
   ensure(zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &frame_bytes_max, sizeof frame_bytes_max) == 0,
          "a socket option was refused");

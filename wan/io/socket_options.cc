@@ -17,15 +17,18 @@ constexpr int kBacklog = 1024;  // a region that comes back connects all at once
 
 void set_tcp_options(ZmqSocket& socket, int64_t message_bytes_max) {
   socket.set(ZMQ_HANDSHAKE_IVL, kHandshakeMs);
-  socket.set(ZMQ_HEARTBEAT_IVL, kHeartbeatMs);
-  socket.set(ZMQ_HEARTBEAT_TIMEOUT, kHeartbeatTimeoutMs);
-  socket.set(ZMQ_HEARTBEAT_TTL, kHeartbeatTimeoutMs);
   socket.set(ZMQ_TCP_KEEPALIVE, 1);
   socket.set(ZMQ_TCP_KEEPALIVE_IDLE, kKeepaliveIdleSeconds);
   socket.set(ZMQ_TCP_KEEPALIVE_INTVL, kKeepaliveIntervalSeconds);
   socket.set(ZMQ_TCP_KEEPALIVE_CNT, kKeepaliveProbes);
   socket.set(ZMQ_BACKLOG, kBacklog);
   socket.set(ZMQ_MAXMSGSIZE, message_bytes_max + kWireOverheadBytes);
+}
+
+void set_heartbeats(ZmqSocket& socket) {
+  socket.set(ZMQ_HEARTBEAT_IVL, kHeartbeatMs);
+  socket.set(ZMQ_HEARTBEAT_TIMEOUT, kHeartbeatTimeoutMs);
+  socket.set(ZMQ_HEARTBEAT_TTL, kHeartbeatTimeoutMs);
 }
 
 }  // namespace atolldb::wan
