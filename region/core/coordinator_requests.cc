@@ -64,6 +64,8 @@ void Coordinator::execute(const Request& request, const ReplyTo& to, Instant dea
 }
 
 void Coordinator::perform(const Request& request, const ReplyTo& to, Instant deadline) {
+  if (node_.out.refused_forwards().overtakes(to))  // what was ahead of it has been sent back since it came
+    return node_.out.reply(to, filled(failed({Errc::unavailable, kWouldOvertake})));
   if (block(request, to, deadline)) return;
   if (!reads_key(request.op)) return write(request, to, deadline);
   Response response = look(node_, partition_, request);

@@ -13,6 +13,8 @@
 
 namespace atolldb::region {
 
+inline constexpr const char* kWouldOvertake = "this would overtake a request that was sent back";
+
 // Certainly nothing has happened, and whoever forwarded the request tries again.
 inline bool is_sent_back(const Response& response) {
   return response.outcome == Outcome::rejected &&
@@ -26,10 +28,11 @@ class RefusedForwards {
     Latest& latest = latest_[{to.via, to.partition}];
     latest = {to.process, latest.process == to.process ? std::max(latest.token, to.token) : to.token};
   }
-  // `heard`: the highest token of which its sender has heard that it was sent back.
-  bool overtakes(const ReplyTo& to, uint64_t heard) const {
+  // Its sender had not heard yet of the last one that was sent back.
+  bool overtakes(const ReplyTo& to) const {
+    if (!to.in_order) return false;
     const auto at = latest_.find({to.via, to.partition});
-    return at != latest_.end() && at->second.process == to.process && heard < at->second.token;
+    return at != latest_.end() && at->second.process == to.process && to.heard < at->second.token;
   }
 
  private:

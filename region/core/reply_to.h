@@ -19,6 +19,7 @@ struct ReplyTo {
   uint32_t process = 0;  // the random part of via's process
   PartitionId partition{};
   bool in_order = false;  // if it is sent back, nothing may overtake it
+  uint64_t heard = 0;     // the highest token of which via had heard that it was sent back
 };
 
 }  // namespace atolldb::region

@@ -207,10 +207,69 @@ Router::Placed Router::forward(Job& job, NodeNumber to) {
   return Placed::yes;
 }
 
+// A write of its connection and key that was sent behind this read may have happened: whether it was among
+// those whose answers had come when something was sent back, nobody knows any more, and any may have been.
+bool Router::overtaken(const Way& way, const Job& job) const {
+  return is_read(job.request.op) && job.to.turn < way.written && !from(job).first.empty();
+}
+
+void Router::note_written(Way& way, const Job& job) {
+  if (is_read(job.request.op)) return;
+  From where = from(job);
+  if (where.first.empty()) return;
+  if (!way.sent_back) {
+    way.written = std::max(way.written, job.to.turn);
+    return;
+  }
+  uint64_t& latest = way.written_by[std::move(where)];
+  latest = std::max(latest, job.to.turn);
+}
+
+Response Router::read_again() const {
+  Response response;
+  response.outcome = Outcome::rejected;
+  response.code = Errc::timeout;
+  response.message =
+      "the coordinator changed, and a write that was sent behind this read may have happened: read again";
+  response.node = node_.self;
+  return response;
+}
+
+// Reads that were sent back, and would show now what their connection wrote after them.
+void Router::reject_overtaken(PartitionId partition, const std::map<From, uint64_t>& written) {
+  if (written.empty()) return;
+  const auto overtaken = [&](const Job& job) {
+    if (job.partition != partition || !is_read(job.request.op)) return false;
+    const auto by = written.find(from(job));
+    return by != written.end() && job.to.turn < by->second;
+  };
+  for (auto at = parked_.begin(); at != parked_.end();) {
+    const auto one = at++;
+    if (!overtaken(one->second)) continue;
+    node_.out.reply(one->second.to, read_again());
+    left(one->second);
+    parked_.erase(one);
+  }
+  for (const auto& [where, turn] : written) {
+    const auto undecided = undecided_.find(where);
+    if (undecided == undecided_.end()) continue;
+    auto& behind = undecided->second.behind;
+    for (auto at = behind.begin(); at != behind.end();) {
+      const auto one = at++;
+      if (!overtaken(one->second)) continue;
+      node_.out.reply(one->second.to, read_again());
+      parked_bytes_ -= bytes_of(one->second.request);
+      --behind_;
+      behind.erase(one);
+    }
+  }
+}
+
 void Router::came_back(PartitionId partition) {
   Way& way = ways_.at(partition);
   if (--way.under_way != 0) return;
   way.sent_back = false;
+  reject_overtaken(partition, std::exchange(way.written_by, {}));
   if (way.awaited_since.has_value()) {
     way.awaited_since.reset();
     retry_parked();
@@ -231,8 +290,9 @@ void Router::on_forward(NodeNumber from, uint32_t process, const Forward& forwar
   to.process = process;
   to.partition = partition_of(node_.topology.placement, request);
   to.in_order = request.attempt <= 1;  // who asks again makes what comes behind wait by itself
-  if (to.in_order && node_.out.refused_forwards().overtakes(to, forward.refused))
-    return reject(to, Errc::unavailable, "this would overtake a request that was sent back", node_.self);
+  to.heard = forward.refused;
+  if (node_.out.refused_forwards().overtakes(to))
+    return reject(to, Errc::unavailable, kWouldOvertake, node_.self);
   handle(to, std::move(request));
 }
 
@@ -245,11 +305,14 @@ void Router::on_forward_reply(NodeNumber from, const ForwardReply& reply) {
   Job job = std::move(at->second);
   forwarded_.erase(at);
   Response& response = responses->front();
+  Way& way = ways_.at(partition);
   if (is_sent_back(response)) {
-    Way& way = ways_.at(partition);
     way.refused = std::max(way.refused, reply.token);
     way.sent_back = true;
     note_hint(partition, from, response);
+    if (overtaken(way, job)) response = read_again();
+  } else if (response.outcome != Outcome::rejected) {
+    note_written(way, job);
   }
   heard(std::move(job), std::move(response));
   came_back(partition);
@@ -282,22 +345,14 @@ void Router::give_up(const std::function<bool(const Job&)>& which, const std::st
     jobs.push_back(std::move(one->second));
     forwarded_.erase(one);
   }
-  std::set<uint64_t> overtaken;  // a read that comes again could show what its connection wrote after it
-  std::set<From> written;
-  for (auto job = jobs.rbegin(); job != jobs.rend(); ++job) {
-    From where = from(*job);
-    if (where.first.empty()) continue;
-    if (!is_read(job->request.op))
-      written.insert(std::move(where));
-    else if (written.contains(where))
-      overtaken.insert(job->to.turn);
-  }
+  for (const Job& job : jobs) ways_.at(job.partition).sent_back = true;  // those that go again
   for (Job& job : jobs) {
     const PartitionId partition = job.partition;
-    if (overtaken.contains(job.to.turn)) {
-      reject(job.to, Errc::unavailable,
-             "the coordinator went down, and a write that was sent behind this read may have happened: read "
-             "again");
+    Way& way = ways_.at(partition);
+    if (!is_read(job.request.op)) note_written(way, job);
+    if (overtaken(way, job)) {
+      Response response = read_again();
+      node_.out.reply(job.to, std::move(response));
     } else if (is_read(job.request.op)) {
       park_or_hold(std::move(job));
     } else if (job.named) {
@@ -384,6 +439,7 @@ void Router::expire_forwarded() {
     response.code = Errc::timeout;
     response.message = "the coordinator did not answer before the deadline";
     response.node = node_.self;
+    note_written(ways_.at(at->second.partition), at->second);
     node_.out.reply(at->second.to, std::move(response));
     if (at->second.unsure) decided(at->second);
     answered.push_back(at->second.partition);

@@ -49,6 +49,7 @@ class Router {
   }
 
  private:
+  using From = std::pair<Bytes, Bytes>;  // connection, key
   struct Job {
     ReplyTo to;
     Request request;
@@ -67,8 +68,11 @@ class Router {
   struct Way {
     NodeNumber to{};
     size_t under_way = 0;
-    bool sent_back = false;                // one of them
-    uint64_t refused = 0;                  // the highest token of which it was heard that it was sent back
+    bool sent_back = false;  // one of them
+    uint64_t refused = 0;    // the highest token of which it was heard that it was sent back
+    uint64_t written =
+        0;  // the latest turn of a write that was answered and may have happened, of connections
+    std::map<From, uint64_t> written_by;   // likewise, of each that wrote since something was sent back
     std::optional<Instant> awaited_since;  // by requests that go elsewhere, or come again
     NodeNumber hint{};  // who was said to coordinate, while nobody here has promised more than then
     Epoch hint_at;
@@ -89,6 +93,10 @@ class Router {
   Placed forward(Job& job, NodeNumber to);
   // An answer has come, or nobody waits for one any more.
   void came_back(PartitionId partition);
+  bool overtaken(const Way& way, const Job& job) const;
+  void note_written(Way& way, const Job& job);
+  Response read_again() const;
+  void reject_overtaken(PartitionId partition, const std::map<From, uint64_t>& written);
   void heard(Job&& job, Response&& response);
   void expire_forwarded();
   // Of those under way for which it holds no answer is waited for any more.
@@ -122,7 +130,6 @@ class Router {
   // Increments of which nobody can tell yet whether they were counted, and when they are asked about again,
   // by turn.
   std::map<uint64_t, Job> unsure_;
-  using From = std::pair<Bytes, Bytes>;  // connection, key
   struct Undecided {
     size_t count = 0;                // increments, those that are being asked about included
     std::map<uint64_t, Job> behind;  // what came after them from there, by turn. Nobody else waits for them.

@@ -35,6 +35,8 @@ class World {
   void start_all();
   // Its peers see their connections reset. `lose_unsynced`: its machine lost power.
   void kill(NodeNumber node, bool lose_unsynced = true);
+  void pause(NodeNumber node) { sim_.pause(sim_.machine(node)); }
+  void resume(NodeNumber node) { sim_.resume(sim_.machine(node)); }
   bool running(NodeNumber node) const { return sim_.running(sim_.machine(node)); }
   storage::VirtualDisk& disk(NodeNumber node) { return sim_.disk(sim_.machine(node)); }
   void wipe(NodeNumber node) { sim_.wipe(sim_.machine(node)); }
