@@ -133,7 +133,9 @@ void Node::handle_frame(Now now, NodeNumber from, BytesView frame) {
   if (auto handled = dispatch(frame, *this); !handled)
     state_.note(LogLevel::warn, "a peer's frame is broken peer=" + state_.name_of(from) + " why=\"" +
                                     handled.error().message + "\"");
-  checkpoint();  // what comes in one turn of the loop may be more than a memtable takes
+  // What comes in one turn of the loop may be more than a memtable takes. On a full disk any batch is worth a
+  // checkpoint, and ticks set the pace.
+  if (!state_.store.disk_full()) checkpoint();
 }
 
 bool Node::hear(Now now, const FrameHeader& header) {
