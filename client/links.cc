@@ -20,8 +20,11 @@ constexpr int kSendFramesMax = 64;  // waiting inside ZeroMQ; the rest waits in 
 constexpr int kFramesAtOnce = 64;   // of one link, before the others are looked at
 constexpr int kConnectMs = 2'000;
 constexpr int kHandshakeMs = 2'000;
-constexpr int kHeartbeatMs = 2'000;  // finds a peer that is gone without a word
-constexpr int kHeartbeatTimeoutMs = 6'000;
+// They find a peer that is gone without a word; ZMTP's heartbeats could end the process
+// (docs/formats/transport.md).
+constexpr int kKeepaliveSeconds = 2;
+constexpr int kKeepaliveProbes = 3;
+constexpr int kUnacknowledgedMs = 6'000;
 
 void set(void* socket, int option, int value) {
   ensure(zmq_setsockopt(socket, option, &value, sizeof value) == 0, "a socket option was refused");
@@ -35,12 +38,11 @@ void* open_dealer(void* context) {
   set(socket, ZMQ_SNDHWM, kSendFramesMax);
   set(socket, ZMQ_CONNECT_TIMEOUT, kConnectMs);
   set(socket, ZMQ_HANDSHAKE_IVL, kHandshakeMs);
-  set(socket, ZMQ_HEARTBEAT_IVL, kHeartbeatMs);
-  set(socket, ZMQ_HEARTBEAT_TIMEOUT, kHeartbeatTimeoutMs);
-  set(socket, ZMQ_HEARTBEAT_TTL, kHeartbeatTimeoutMs);
-  // No more answers come than were asked for, and ZeroMQ 4.3 aborts the process when a heartbeat is due on a
-  // connection that broke while its input was stopped for a full queue.
-  set(socket, ZMQ_RCVHWM, 0);
+  set(socket, ZMQ_TCP_KEEPALIVE, 1);
+  set(socket, ZMQ_TCP_KEEPALIVE_IDLE, kKeepaliveSeconds);
+  set(socket, ZMQ_TCP_KEEPALIVE_INTVL, kKeepaliveSeconds);
+  set(socket, ZMQ_TCP_KEEPALIVE_CNT, kKeepaliveProbes);
+  set(socket, ZMQ_TCP_MAXRT, kUnacknowledgedMs);
   const int64_t frame_bytes_max = region::kClientFrameBytesMax;
   ensure(zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &frame_bytes_max, sizeof frame_bytes_max) == 0,
          "a socket option was refused");

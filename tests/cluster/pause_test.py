@@ -13,7 +13,7 @@ KEYS = ["key-{}".format(i) for i in range(30)]
 
 
 def dev_status(cluster, node):
-    nodes = json.loads(cluster.dev("status", "--json").stdout)["nodes"]
+    nodes = json.loads(cluster.dev("status", "--json", check=False).stdout)["nodes"]
     return next(line for line in nodes if line["node"] == node)
 
 

@@ -246,8 +246,9 @@ TEST_CASE("transport: receiver stops reading large frames, what waits is bounded
   REQUIRE(eventually({&a, &b}, [&] { return b.received.size() == taken; }));
 }
 
-// ZeroMQ 4.3 aborts the process when a heartbeat's timer meets a connection that broke while its input was
-// stopped: a node that was stalled for seconds, and comes back to peers that have given it up.
+// ZeroMQ 4.3 aborts the process when a heartbeat is due, or is to be answered, on a connection that broke
+// while its input was stopped: a node that was stalled for seconds, and comes back to peers that have given
+// it up.
 TEST_CASE("transport: sender ends while the receiver has stopped reading, the receiver lives on", "[wan]") {
   const Cluster cluster({2});
   Process b(cluster, 2);
@@ -256,7 +257,7 @@ TEST_CASE("transport: sender ends while the receiver has stopped reading, the re
   const std::string padding(64 << 10, 'p');
   while (a->send(b, Bytes(padding))) continue;
   a.reset();
-  // Two of the heartbeats that a listening socket would have: the first one finds out that nobody is there.
+  // Two heartbeats of a second, if there were any: the first one would find out that nobody is there.
   const Instant later = monotonic_now() + Duration::millis(2500);
   REQUIRE(eventually({}, [&] { return monotonic_now() > later; }));
   a = std::make_unique<Process>(cluster, 1);

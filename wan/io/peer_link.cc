@@ -30,7 +30,6 @@ std::string monitor_endpoint() {
 
 void set_client_options(ZmqSocket& socket, const topology::Node& peer, const PeerLink::Keys& keys) {
   set_tcp_options(socket, kHandshakeBytesMax);
-  set_heartbeats(socket);
   socket.set(ZMQ_CURVE_SERVERKEY, peer.public_key);
   socket.set(ZMQ_CURVE_PUBLICKEY, keys.own_public);
   socket.set(ZMQ_CURVE_SECRETKEY, keys.own_secret);

@@ -6,12 +6,11 @@ namespace atolldb::wan {
 namespace {
 
 constexpr int kHandshakeMs = 3000;
-constexpr int kHeartbeatMs = 1000;
-constexpr int kHeartbeatTimeoutMs = 4000;
-constexpr int kKeepaliveIdleSeconds = 10;
-constexpr int kKeepaliveIntervalSeconds = 5;
+constexpr int kKeepaliveIdleSeconds = 1;
+constexpr int kKeepaliveIntervalSeconds = 1;
 constexpr int kKeepaliveProbes = 3;
-constexpr int kBacklog = 1024;  // a region that comes back connects all at once
+constexpr int kUnacknowledgedMs = 4000;  // what was sent, by the other kernel
+constexpr int kBacklog = 1024;           // a region that comes back connects all at once
 
 }  // namespace
 
@@ -21,14 +20,9 @@ void set_tcp_options(ZmqSocket& socket, int64_t message_bytes_max) {
   socket.set(ZMQ_TCP_KEEPALIVE_IDLE, kKeepaliveIdleSeconds);
   socket.set(ZMQ_TCP_KEEPALIVE_INTVL, kKeepaliveIntervalSeconds);
   socket.set(ZMQ_TCP_KEEPALIVE_CNT, kKeepaliveProbes);
+  socket.set(ZMQ_TCP_MAXRT, kUnacknowledgedMs);
   socket.set(ZMQ_BACKLOG, kBacklog);
   socket.set(ZMQ_MAXMSGSIZE, message_bytes_max + kWireOverheadBytes);
-}
-
-void set_heartbeats(ZmqSocket& socket) {
-  socket.set(ZMQ_HEARTBEAT_IVL, kHeartbeatMs);
-  socket.set(ZMQ_HEARTBEAT_TIMEOUT, kHeartbeatTimeoutMs);
-  socket.set(ZMQ_HEARTBEAT_TTL, kHeartbeatTimeoutMs);
 }
 
 }  // namespace atolldb::wan
