@@ -210,18 +210,16 @@ Router::Placed Router::forward(Job& job, NodeNumber to) {
 // A write of its connection and key that was sent behind this read may have happened: whether it was among
 // those whose answers had come when something was sent back, nobody knows any more, and any may have been.
 bool Router::overtaken(const Way& way, const Job& job) const {
-  return is_read(job.request.op) && job.to.turn < way.written && !from(job).first.empty();
+  return is_read(job.request.op) && job.to.turn < way.written && is_ordered(job);
 }
 
 void Router::note_written(Way& way, const Job& job) {
-  if (is_read(job.request.op)) return;
-  From where = from(job);
-  if (where.first.empty()) return;
+  if (is_read(job.request.op) || !is_ordered(job)) return;
   if (!way.sent_back) {
     way.written = std::max(way.written, job.to.turn);
     return;
   }
-  uint64_t& latest = way.written_by[std::move(where)];
+  uint64_t& latest = way.written_by[from(job)];
   latest = std::max(latest, job.to.turn);
 }
 

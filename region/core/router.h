@@ -138,6 +138,7 @@ class Router {
   std::vector<From> decided_;  // what waits there may go on
   size_t behind_ = 0;          // of all
   static From from(const Job& job);
+  static bool is_ordered(const Job& job);
   bool waits_behind(const Job& job) const;
   struct Told {
     Epoch epoch;

@@ -10,6 +10,7 @@ namespace atolldb::region {
 
 namespace {
 constexpr int64_t kAgainFirstMs = 20, kAgainMostMs = 500;
+constexpr size_t kRequestBytes = 8, kDoorBytes = 1;
 
 bool may_pass(Errc code) {
   return code == Errc::busy || code == Errc::full || code == Errc::unavailable || code == Errc::behind ||
@@ -17,19 +18,19 @@ bool may_pass(Errc code) {
 }
 }  // namespace
 
-// Whose it is: of the names that doors give requests of one connection, all but the last eight bytes are the
-// same (resp_server.h). Shorter names are of requests that have no order among themselves.
+// Of the names that doors give requests of one connection, all but the last eight bytes are the same
+// (resp_server.h). Shorter names are of requests that have no order among themselves.
+bool Router::is_ordered(const Job& job) {
+  return job.to.token == 0 && job.to.client.size() > kDoorBytes + kRequestBytes;
+}
+
 Router::From Router::from(const Job& job) {
-  constexpr size_t kRequestBytes = 8, kDoorBytes = 1;
   const Bytes& name = job.to.client;
-  const bool ordered = job.to.token == 0 && name.size() > kDoorBytes + kRequestBytes;
-  return {ordered ? name.substr(0, name.size() - kRequestBytes) : Bytes(), job.request.key};
+  return {is_ordered(job) ? name.substr(0, name.size() - kRequestBytes) : Bytes(), job.request.key};
 }
 
 bool Router::waits_behind(const Job& job) const {
-  if (undecided_.empty() || job.unsure) return false;
-  const From mine = from(job);
-  return !mine.first.empty() && undecided_.contains(mine);
+  return !undecided_.empty() && !job.unsure && is_ordered(job) && undecided_.contains(from(job));
 }
 
 // Under the epoch that the partition's coordinator most likely has. Where that is another one, the first
