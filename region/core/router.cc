@@ -147,10 +147,10 @@ std::optional<NodeNumber> Router::believed_coordinator(PartitionId partition) co
   return std::nullopt;
 }
 
-void Router::note_hint(PartitionId partition, NodeNumber from, const Response& response) {
+void Router::note_hint(PartitionId partition, const Response& response) {
   const NodeNumber said = response.coordinator;
   Way& way = ways_[partition];
-  way.hint = said == from || said == node_.self ? NodeNumber{} : said;
+  way.hint = said == node_.self ? NodeNumber{} : said;
   const Partition* mine = partition_(partition);
   way.hint_at = mine != nullptr ? mine->highest() : Epoch{};
 }
@@ -263,11 +263,28 @@ void Router::reject_overtaken(PartitionId partition, const std::map<From, uint64
   }
 }
 
-void Router::came_back(PartitionId partition) {
+// What was sent after this one will come back, too. What was sent before it is carried out where it is.
+void Router::sent_back(PartitionId partition, uint64_t token) {
   Way& way = ways_.at(partition);
-  if (--way.under_way != 0) return;
-  way.sent_back = false;
-  reject_overtaken(partition, std::exchange(way.written_by, {}));
+  if (way.sent_back && way.from_token <= token) return;
+  way.sent_back = true;
+  way.from_token = token;
+  way.to_come_back = static_cast<size_t>(
+      std::count_if(forwarded_.upper_bound(token), forwarded_.end(),
+                    [partition](const auto& forwarded) { return forwarded.second.partition == partition; }));
+}
+
+void Router::came_back(PartitionId partition, uint64_t token) {
+  Way& way = ways_.at(partition);
+  --way.under_way;
+  if (way.sent_back) {
+    if (token > way.from_token) --way.to_come_back;
+    if (way.to_come_back > 0) return;
+    way.sent_back = false;
+    reject_overtaken(partition, std::exchange(way.written_by, {}));
+  } else if (way.under_way > 0) {
+    return;
+  }
   if (way.awaited_since.has_value()) {
     way.awaited_since.reset();
     retry_parked();
@@ -306,14 +323,14 @@ void Router::on_forward_reply(NodeNumber from, const ForwardReply& reply) {
   Way& way = ways_.at(partition);
   if (is_sent_back(response)) {
     way.refused = std::max(way.refused, reply.token);
-    way.sent_back = true;
-    note_hint(partition, from, response);
+    sent_back(partition, reply.token);
+    note_hint(partition, response);
     if (overtaken(way, job)) response = read_again();
   } else if (response.outcome != Outcome::rejected) {
     note_written(way, job);
   }
   heard(std::move(job), std::move(response));
-  came_back(partition);
+  came_back(partition, reply.token);
   go_on_behind();
 }
 
@@ -343,7 +360,12 @@ void Router::give_up(const std::function<bool(const Job&)>& which, const std::st
     jobs.push_back(std::move(one->second));
     forwarded_.erase(one);
   }
-  for (const Job& job : jobs) ways_.at(job.partition).sent_back = true;  // those that go again
+  for (const Job& job : jobs) {  // some go again; what a partition has under way is at one node
+    Way& way = ways_.at(job.partition);
+    way.sent_back = true;
+    way.from_token = 0;
+    way.to_come_back = way.under_way;
+  }
   for (Job& job : jobs) {
     const PartitionId partition = job.partition;
     Way& way = ways_.at(partition);
@@ -363,7 +385,7 @@ void Router::give_up(const std::function<bool(const Job&)>& which, const std::st
       response.node = node_.self;
       node_.out.reply(job.to, std::move(response));
     }
-    came_back(partition);
+    came_back(partition, UINT64_MAX);
   }
 }
 
@@ -425,7 +447,7 @@ void Router::expire_forwarded() {
         [&stuck](const Job& job) { return stuck.contains(job.partition); },
         "the node that was to coordinate the key does not answer, and another one takes over; the write may "
         "have happened");
-  std::vector<PartitionId> answered;
+  std::vector<std::pair<PartitionId, uint64_t>> answered;
   for (auto at = forwarded_.begin(); at != forwarded_.end();) {
     // The coordinator answers at its own deadline; this one is for answers that were lost.
     if (now < at->second.deadline + Duration::millis(200)) {
@@ -440,10 +462,10 @@ void Router::expire_forwarded() {
     note_written(ways_.at(at->second.partition), at->second);
     node_.out.reply(at->second.to, std::move(response));
     if (at->second.unsure) decided(at->second);
-    answered.push_back(at->second.partition);
+    answered.emplace_back(at->second.partition, at->first);
     at = forwarded_.erase(at);
   }
-  for (const PartitionId partition : answered) came_back(partition);
+  for (const auto& [partition, token] : answered) came_back(partition, token);
 }
 
 }  // namespace atolldb::region

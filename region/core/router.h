@@ -63,13 +63,16 @@ class Router {
     Instant again;  // when the next one is due
   };
 
-  // A partition's requests on their way to another node. They are all at one, and nothing goes elsewhere, or
-  // after one that was sent back, before all of them have been answered: what comes later would overtake it.
+  // A partition's requests on their way to another node. They are all at one, and nothing goes elsewhere
+  // before all of them have been answered, nor, after one that was sent back, before those behind it have
+  // come back, too: what comes later would overtake them.
   struct Way {
     NodeNumber to{};
     size_t under_way = 0;
-    bool sent_back = false;  // one of them
-    uint64_t refused = 0;    // the highest token of which it was heard that it was sent back
+    bool sent_back = false;   // one of them
+    uint64_t from_token = 0;  // and so will be what was sent after this one
+    size_t to_come_back = 0;  // of those, not answered yet
+    uint64_t refused = 0;     // the highest token of which it was heard that it was sent back
     uint64_t written =
         0;  // the latest turn of a write that was answered and may have happened, of connections
     std::map<From, uint64_t> written_by;   // likewise, of each that wrote since something was sent back
@@ -89,10 +92,11 @@ class Router {
   void park(Job&& job);
   void left(const Job& parked);
   std::optional<NodeNumber> believed_coordinator(PartitionId partition) const;
-  void note_hint(PartitionId partition, NodeNumber from, const Response& response);
+  void note_hint(PartitionId partition, const Response& response);
   Placed forward(Job& job, NodeNumber to);
   // An answer has come, or nobody waits for one any more.
-  void came_back(PartitionId partition);
+  void came_back(PartitionId partition, uint64_t token);
+  void sent_back(PartitionId partition, uint64_t token);
   bool overtaken(const Way& way, const Job& job) const;
   void note_written(Way& way, const Job& job);
   Response read_again() const;

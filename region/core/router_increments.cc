@@ -56,7 +56,7 @@ bool Router::ask_again(Job& job, const Response& response) {
   note_told(response, job.partition);
   if (response.outcome == Outcome::done) return false;
   if (response.outcome == Outcome::unknown || (job.unsure && may_pass(response.code))) {
-    note_hint(job.partition, job.sent_to, response);
+    note_hint(job.partition, response);
     wait_again(std::move(job));
     return true;
   }
