@@ -82,7 +82,16 @@ Facts::Facts(const topology::Topology& topology, std::vector<uint32_t> region_of
   }
 }
 
+void Facts::note_held(Update& update, uint32_t machine) {
+  if (update.region == region_of_[machine] &&
+      std::find(update.held.begin(), update.held.end(), machine) == update.held.end())
+    update.held.push_back(machine);
+}
+
 void Facts::forget(uint32_t machine) {
+  // What an exchange brought was there as well: a coordinator may have counted it.
+  for (Update& update : updates_)
+    if (synced(machine, update.partition).contains(update.dot)) note_held(update, machine);
   const uint64_t resets = machines_[machine].resets;
   machines_[machine] = {};
   machines_[machine].resets = resets;
@@ -293,10 +302,7 @@ void Facts::durable(uint32_t machine, storage::LogPosition below) {
       continue;
     }
     synced.insert(pending.dot);
-    Update& update = *find(pending.partition, pending.dot);
-    if (update.region == region_of_[machine] &&
-        std::find(update.held.begin(), update.held.end(), machine) == update.held.end())
-      update.held.push_back(machine);
+    note_held(*find(pending.partition, pending.dot), machine);
   }
 }
 

@@ -149,6 +149,7 @@ class Facts {
 
   uint32_t note(Instant now, uint32_t machine, const region::DeltaRecord& record, bool fresh);
   void apply(Instant now, uint32_t machine, storage::LogPosition at, BytesView record, bool fresh);
+  void note_held(Update& update, uint32_t machine);
   void note_verdict(uint32_t machine, const region::DeltaRecord& record, uint32_t index);
   void decide(uint32_t index, bool superseded);
   void applied(Instant now, uint32_t machine, storage::LogPosition at, PartitionId partition, bool fresh);

@@ -50,7 +50,6 @@ void Network::send(Instant now, uint32_t from, uint32_t to, Bytes&& frame) {
     ++counts_.lost;
     return;
   }
-  if (link.blocks > 0) return hold(link, std::move(frame));
   Instant at = now + delay(from, to);
   if (options_.datagrams) {
     if (rates.doubled > 0 && prng_.chance(rates.doubled, 1000)) {
@@ -110,26 +109,25 @@ void Network::handle_link(Instant now, const Event& event) {
   link_news_(from, to, true);
 }
 
-void Network::block(Instant now, uint32_t from, uint32_t to) {
+void Network::block(Instant now, uint32_t from, uint32_t to, Block why) {
   Link& link = this->link(from, to);
-  if (link.blocks++ > 0 || !link.connected) return;
-  arm(now + kHeartbeatTimeout, from, to);
+  ++link.blocks;
+  if (why == Block::cut && link.cuts++ == 0 && link.connected) arm(now + kSilenceMax, from, to);
 }
 
-void Network::unblock(Instant now, uint32_t from, uint32_t to) {
+void Network::unblock(Instant now, uint32_t from, uint32_t to, Block why) {
   Link& link = this->link(from, to);
+  if (why == Block::cut && link.cuts > 0 && --link.cuts == 0 && link.connected && alive_[from] && alive_[to])
+    ++link.timer;  // it lives: no timeout any more
   if (link.blocks == 0 || --link.blocks > 0) return;
   if (!link.connected) {
     if (alive_[from] && alive_[to]) connect_later(now, from, to);
     return;
   }
-  if (alive_[from] && alive_[to]) ++link.timer;  // it lives: no timeout any more
   if (!link.held) return;
+  // At once: what is still on its way was sent after them.
   const auto held = std::move(link.held);
-  for (Bytes& frame : *held) {
-    link.last_arrival = std::max(now + delay(from, to), link.last_arrival);
-    put(link.last_arrival, from, to, link.connection, std::move(frame));
-  }
+  for (Bytes& frame : *held) put(now, from, to, link.connection, std::move(frame));
 }
 
 void Network::up(Instant now, uint32_t machine) {
@@ -154,7 +152,7 @@ void Network::down(Instant now, uint32_t machine, bool noticed) {
     if (noticed)
       disconnect(other, machine, true);
     else
-      arm(now + kHeartbeatTimeout, other, machine);  // until then frames go nowhere
+      arm(now + kSilenceMax, other, machine);  // until then frames go nowhere
   }
 }
 

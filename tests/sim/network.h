@@ -4,8 +4,9 @@
 // lives; a connection that goes takes along what was queued in it. In seeds with `datagrams`, frames are
 // lost, doubled and reordered one by one as well: the protocol must stand that too.
 //
-// A direction that is blocked (cut, or one of its ends stopped) holds its frames back. After four seconds the
-// connection breaks, as the transport's heartbeats would have it; it is made again when the block ends.
+// A direction that is blocked holds its frames back. Where it is cut, its connection breaks after four
+// seconds, as TCP's options would have it, and is made again when the block ends. Where one of its ends is
+// stopped, it lives on: that machine's kernel answers.
 
 #include <cstdint>
 #include <deque>
@@ -36,7 +37,7 @@ struct NetworkCounts {
 
 class Network {
  public:
-  static constexpr Duration kHeartbeatTimeout = Duration::seconds(4);
+  static constexpr Duration kSilenceMax = Duration::seconds(4);
   static constexpr size_t kHeldFramesMax = 1024;
 
   // `region_of`: by machine. `link_news(from, to, up)`: the connection from a machine to another has come up
@@ -48,16 +49,17 @@ class Network {
   void send(Instant now, uint32_t from, uint32_t to, Bytes&& frame);
   // A frame's event. False: it is held back or lost.
   bool arrive(Instant now, const Event& event, Bytes& frame);
-  // A link's event: a heartbeat's timeout or an attempt to connect.
+  // A link's event: it was silent for too long, or an attempt to connect.
   void handle_link(Instant now, const Event& event);
 
-  void block(Instant now, uint32_t from, uint32_t to);
-  void unblock(Instant now, uint32_t from, uint32_t to);
+  enum class Block : unsigned char { cut, stopped };
+  void block(Instant now, uint32_t from, uint32_t to, Block why);
+  void unblock(Instant now, uint32_t from, uint32_t to, Block why);
   bool blocked(uint32_t from, uint32_t to) const { return link(from, to).blocks > 0; }
   bool connected(uint32_t from, uint32_t to) const { return link(from, to).connected; }
   // The machine's process is there: its peers connect, and it connects to them.
   void up(Instant now, uint32_t machine);
-  // It is gone. `noticed`: its peers see their connections reset; otherwise their heartbeats find out.
+  // It is gone. `noticed`: its peers see their connections reset; otherwise they notice the silence.
   void down(Instant now, uint32_t machine, bool noticed);
   // Extra one-way delay of all that a machine sends and receives, and of everything.
   void clog(uint32_t machine, Duration extra) { clogged_[machine] = extra; }
@@ -78,6 +80,7 @@ class Network {
   struct Link {
     uint32_t connection = 0;  // its number; frames of earlier ones are lost
     uint32_t blocks = 0;
+    uint32_t cuts = 0;   // of them
     uint32_t timer = 0;  // number of the live timer
     bool connected = false;
     bool told = false;  // what the sender was last told

@@ -187,8 +187,8 @@ void World::pause(uint32_t i) {
   machines_[i].paused = true;
   for (uint32_t other = 0; other < slots(); ++other) {
     if (other == i) continue;
-    network_.block(now_, other, i);
-    network_.block(now_, i, other);
+    network_.block(now_, other, i, Network::Block::stopped);
+    network_.block(now_, i, other, Network::Block::stopped);
   }
 }
 
@@ -198,8 +198,8 @@ void World::resume(uint32_t i) {
   machine.paused = false;
   for (uint32_t other = 0; other < slots(); ++other) {
     if (other == i) continue;
-    network_.unblock(now_, other, i);
-    network_.unblock(now_, i, other);
+    network_.unblock(now_, other, i, Network::Block::stopped);
+    network_.unblock(now_, i, other, Network::Block::stopped);
   }
   const uint64_t generation = machine.generation;
   for (const storage::Job job : std::exchange(machine.disk_done, {}))
@@ -276,12 +276,12 @@ uint32_t World::receiver(uint32_t from, uint32_t i) const {
 // -- network
 
 void World::cut(uint32_t a, uint32_t b, bool both_ways) {
-  network_.block(now_, a, b);
-  if (both_ways) network_.block(now_, b, a);
+  network_.block(now_, a, b, Network::Block::cut);
+  if (both_ways) network_.block(now_, b, a, Network::Block::cut);
 }
 void World::join(uint32_t a, uint32_t b, bool both_ways) {
-  network_.unblock(now_, a, b);
-  if (both_ways) network_.unblock(now_, b, a);
+  network_.unblock(now_, a, b, Network::Block::cut);
+  if (both_ways) network_.unblock(now_, b, a, Network::Block::cut);
 }
 
 void World::link_news(uint32_t from, uint32_t to, bool up) {

@@ -79,7 +79,7 @@ class World {
   void start_all();
   // SIGKILL, or the power fails: then unsynced writes may be lost, and nobody is told.
   void kill(uint32_t machine, bool power) { kill(machine, power, !power); }
-  // `noticed`: its peers see their connections reset; otherwise their heartbeats find out.
+  // `noticed`: its peers see their connections reset; otherwise they notice the silence.
   void kill(uint32_t machine, bool power, bool noticed);
   void pause(uint32_t machine);
   void resume(uint32_t machine);
