@@ -185,7 +185,7 @@ class Coordinator : public std::enable_shared_from_this<Coordinator> {
   void wait(Waiting&& waiting);
   void answer(Waiting& waiting);
   bool has_room_for(const Request& request) const;
-  Error no_room() const;  // why not
+  void refuse_for_room(const Request& request, const ReplyTo& to, Instant deadline);
   Response filled(Response&& response) const;
   Response filled_for(const Request& request, Response&& response);
   void answer_session(Response& response, crdt::Hlc stamp);

@@ -299,14 +299,19 @@ bool Coordinator::has_room_for(const Request& request) const {
   return removes(request) ? node_.store.has_reserve() : node_.store.has_room();
 }
 
-Error Coordinator::no_room() const {
-  return {Errc::full, node_.store.room() == storage::Room::reserve ? kReserveOnly : kNoRoom};
+// The store's threads take room away at any moment, and bring it back: what they do not keep up with waits,
+// as it does where there is none at first (Router::place). A full disk is for the client to hear of.
+void Coordinator::refuse_for_room(const Request& request, const ReplyTo& to, Instant deadline) {
+  const auto wanted = removes(request) ? storage::Room::reserve : storage::Room::plenty;
+  if (!node_.store.disk_full(wanted)) return node_.returned.push_back({to, request, deadline});
+  const bool some = node_.store.room() == storage::Room::reserve;
+  node_.out.reply(to, filled(failed({Errc::full, some ? kReserveOnly : kNoRoom})));
 }
 
 void Coordinator::write(const Request& request, const ReplyTo& to, Instant deadline) {
   Bytes request_id;
   if (request.id && decide_by_id(request, to, deadline, request_id)) return;
-  if (!has_room_for(request)) return node_.out.reply(to, filled(failed(no_room())));
+  if (!has_room_for(request)) return refuse_for_room(request, to, deadline);
   const auto in_flight = partition_.unsettled_of(request.key);
   if (partition_.unsettled().size() >= kUnsettledMax || node_.unsettled >= kUnsettledOfNodeMax ||
       (in_flight != nullptr && in_flight->size() >= kUnsettledOfKeyMax))
@@ -358,8 +363,7 @@ void Coordinator::write(const Request& request, const ReplyTo& to, Instant deadl
   const Merged merged = partition_.merge(epoch_, entry, *mutation->delta);
   if (merged == Merged::damaged)
     return node_.out.reply(to, filled(failed({Errc::unavailable, kBeingRepaired})));
-  if (merged == Merged::no_room)  // a failing disk takes its room away at any moment
-    return node_.out.reply(to, filled(failed(no_room())));
+  if (merged == Merged::no_room) return refuse_for_room(request, to, deadline);
   ensure(merged == Merged::merged, "a fresh delta merges");
   entered(dot, entry);
   wait(std::move(waiting));

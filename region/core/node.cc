@@ -289,8 +289,7 @@ void Node::depose(PartitionId id) {
   held_[raw(id)]->coordinator = nullptr;
   wake(*partitions_.at(id));
   coordinator->resign("another node has taken over the key's partition");
-  for (NodeState::Returned& one : std::exchange(state_.returned, {}))
-    router_.put_back(std::move(one.to), std::move(one.request), one.deadline);
+  router_.take_returned();
   takeover_after_[id] =
       state_.now.monotonic + Duration::millis(100 + static_cast<int64_t>(state_.prng.below(200)));
 }

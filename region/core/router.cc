@@ -84,6 +84,11 @@ void Router::put_back(ReplyTo&& to, Request&& request, Instant deadline) {
   park(std::move(job));
 }
 
+void Router::take_returned() {
+  for (NodeState::Returned& one : std::exchange(node_.returned, {}))
+    put_back(std::move(one.to), std::move(one.request), one.deadline);
+}
+
 void Router::park(Job&& job) {
   const size_t bytes = bytes_of(job.request);
   if (parked_bytes_ + bytes > kParkedBytesMax)
@@ -177,6 +182,7 @@ Router::Placed Router::place(Job& job) {
       return Placed::nobody;
     if (job.unsure) decided(job);
     coordinator->execute(job.request, job.to, job.deadline);
+    take_returned();
     return Placed::yes;
   }
   const auto to = believed_coordinator(partition);
@@ -404,8 +410,13 @@ void Router::retry_parked() {
         park_or_hold(std::move(job));
         continue;
       }
+      const uint64_t turn = job.to.turn;
+      const PartitionId partition = job.partition;
       const Placed placed = place(job);
-      if (placed == Placed::yes) continue;
+      if (placed == Placed::yes) {
+        if (parked_.contains(turn)) still.insert(partition);  // it came back at once, for lack of room
+        continue;
+      }
       parked_bytes_ += bytes_of(job.request);
       ++parked_of_[job.partition];
       job.no_room = placed == Placed::no_room;
@@ -417,6 +428,7 @@ void Router::retry_parked() {
 
 void Router::tick() {
   const Instant now = node_.now.monotonic;
+  take_returned();  // of what waited at a coordinator
   expire_unsure();
   retry_parked();
   for (auto at = parked_.begin(); at != parked_.end();) {

@@ -39,6 +39,8 @@ class Router {
   void on_forward_reply(NodeNumber from, const ForwardReply& reply);
   // A request that was placed and had not begun when its coordinator here was deposed.
   void put_back(ReplyTo&& to, Request&& request, Instant deadline);
+  // All that coordinators here have handed back (NodeState::returned).
+  void take_returned();
   void on_peer_down(NodeNumber node);
   // A partition of this node has a coordinator now, or a peer came up: what is parked may go on.
   void retry_parked();
