@@ -75,18 +75,15 @@ void Router::handle(const ReplyTo& to, Request&& request) {
   if (placed != Placed::yes) park(std::move(job));
 }
 
-void Router::put_back(ReplyTo&& to, Request&& request, Instant deadline) {
-  Job job;
-  job.to = std::move(to);
-  job.deadline = deadline;
-  job.partition = partition_of(node_.topology.placement, request);
-  job.request = std::move(request);
-  park(std::move(job));
-}
-
 void Router::take_returned() {
-  for (NodeState::Returned& one : std::exchange(node_.returned, {}))
-    put_back(std::move(one.to), std::move(one.request), one.deadline);
+  for (NodeState::Returned& one : std::exchange(node_.returned, {})) {
+    Job job;
+    job.partition = partition_of(node_.topology.placement, one.request);
+    job.to = std::move(one.to);
+    job.request = std::move(one.request);
+    job.deadline = one.deadline;
+    park(std::move(job));
+  }
 }
 
 void Router::park(Job&& job) {

@@ -37,9 +37,8 @@ class Router {
   // `process`: the random part of the process that sent it.
   void on_forward(NodeNumber from, uint32_t process, const Forward& forward);
   void on_forward_reply(NodeNumber from, const ForwardReply& reply);
-  // A request that was placed and had not begun when its coordinator here was deposed.
-  void put_back(ReplyTo&& to, Request&& request, Instant deadline);
-  // All that coordinators here have handed back (NodeState::returned).
+  // What coordinators here have handed back (NodeState::returned): requests that were placed and had not
+  // begun when theirs was deposed, or for which room went away.
   void take_returned();
   void on_peer_down(NodeNumber node);
   // A partition of this node has a coordinator now, or a peer came up: what is parked may go on.
@@ -75,8 +74,8 @@ class Router {
     uint64_t from_token = 0;  // and so will be what was sent after this one
     size_t to_come_back = 0;  // of those, not answered yet
     uint64_t refused = 0;     // the highest token of which it was heard that it was sent back
-    uint64_t written =
-        0;  // the latest turn of a write that was answered and may have happened, of connections
+    // The latest turn of a connection's write that was answered and may have happened.
+    uint64_t written = 0;
     std::map<From, uint64_t> written_by;   // likewise, of each that wrote since something was sent back
     std::optional<Instant> awaited_since;  // by requests that go elsewhere, or come again
     NodeNumber hint{};  // who was said to coordinate, while nobody here has promised more than then
