@@ -10,7 +10,6 @@ The programs come from the environment: ATOLL (atolld lies beside it) and CLUSTE
 
 import json
 import os
-import random
 import re
 import shutil
 import signal
@@ -20,14 +19,13 @@ import tempfile
 import time
 import unittest
 
+import ports
+
 ATOLL = os.environ.get("ATOLL", "build/atoll")
 CLUSTER_LOAD = os.environ.get("CLUSTER_LOAD", "build/tests/cluster/cluster_load")
 LOG_LINES_SHOWN = 40
 WAIT_SECONDS_MAX = 120
 STALL_MS = 1000  # less than a node waits before it takes a silent peer for dead
-
-# Below the ports that the kernel gives to outgoing connections, less what a cluster spans.
-BASE_PORT_MIN, BASE_PORT_MAX = 11000, 28000
 
 
 # Meson ends a test that takes too long with SIGTERM; its cluster must not stay.
@@ -39,9 +37,12 @@ class Failed(AssertionError):
 
 
 class Cluster:
-    def __init__(self, regions="eu,us,ap", nodes=3, wan_delay="5ms", **defaults):
-        """`defaults`: what the topology's section of that name is to say instead."""
+    def __init__(self, regions="eu,us,ap", nodes=3, wan_delay="5ms", environment=None, **defaults):
+        """`environment`: what the nodes have in theirs on top. `defaults`: what the topology's section of that name is
+        to say instead."""
         self.regions, self.nodes, self.wan_delay, self.defaults = regions.split(","), nodes, wan_delay, defaults
+        self.environment, self.ports = {**os.environ, **(environment or {})}, None
+        assert len(self.regions) <= ports.REGIONS_MAX
         self.root = tempfile.mkdtemp(prefix="atoll-cluster-")
         self.dir = os.path.join(self.root, "dev")
         self.topology = os.path.join(self.dir, "topology.toml")
@@ -61,16 +62,11 @@ class Cluster:
         self._remove()
 
     def _up(self):
-        for _ in range(20):
-            base = random.randrange(BASE_PORT_MIN, BASE_PORT_MAX, 100)
-            result = self.dev("up", "--regions", ",".join(self.regions), "--nodes", str(self.nodes), "--base-port",
-                              str(base), "--wan-delay", self.wan_delay, check=False)
-            if result.returncode == 0:
-                self.base_port = base
-                return self._change_defaults()
-            if "holds port" not in result.stderr:
-                raise Failed("atoll dev up: " + result.stderr)
-        raise Failed("found no free ports")
+        self.ports = ports.free_ports()
+        self.base_port = self.ports.base
+        self.dev("up", "--regions", ",".join(self.regions), "--nodes", str(self.nodes), "--base-port",
+                 str(self.base_port), "--wan-delay", self.wan_delay)
+        self._change_defaults()
 
     def _change_defaults(self):
         if not self.defaults:
@@ -90,6 +86,8 @@ class Cluster:
     def _remove(self):
         self.dev("down", check=False)
         shutil.rmtree(self.root, ignore_errors=True)
+        if self.ports is not None:
+            self.ports.close()
 
     def _show_logs(self):
         for name in self.names():
@@ -108,24 +106,33 @@ class Cluster:
 
     # ---- commands
 
-    def run(self, *args, check=True, timeout=90):
-        result = subprocess.run([ATOLL, *args], capture_output=True, text=True, timeout=timeout, errors="replace")
+    def run(self, *args, check=True, timeout=90, env=None):
+        result = subprocess.run([ATOLL, *args], capture_output=True, text=True, timeout=timeout, errors="replace",
+                                env=env)
         if check and result.returncode != 0:
             raise Failed("atoll {}: status {}\n{}{}".format(" ".join(args), result.returncode, result.stdout,
                                                             result.stderr))
         return result
 
     def dev(self, verb, *args, check=True):
-        return self.run("dev", verb, *args, "--dir", self.dir, check=check)
+        return self.run("dev", verb, *args, "--dir", self.dir, check=check, env=self.environment)
 
     def atoll(self, verb, *args, check=True):
         """Any other command: its output without the newline at the end."""
         return self.run(verb, "-t", self.topology, *args, check=check).stdout.rstrip("\n")
 
-    def status(self, node):
-        """What the node says of itself; it must answer."""
+    def statuses(self):
+        """What each node that answers says of itself."""
         nodes = json.loads(self.atoll("status", "--json", check=False))["nodes"]
-        return next(status for status in nodes if status["node"] == node)
+        return {status["node"]: status for status in nodes}
+
+    def status(self, node):
+        return self.statuses()[node]
+
+    def processes(self, check=False):
+        """What `dev status` says of each node. `check`: all of them serve."""
+        nodes = json.loads(self.dev("status", "--json", check=check).stdout)["nodes"]
+        return {process["node"]: process for process in nodes}
 
     def kill(self, target):
         return self.dev("kill", target)

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """`atoll dev` with real daemons: what docs/guide/dev-cluster.md promises."""
 
-import json
 import os
 import socket
 
@@ -9,12 +8,9 @@ from cluster import Cluster, ClusterTest, main
 
 
 class Dev(ClusterTest):
-    def status(self, cluster, check=True):
-        return {line["node"]: line for line in json.loads(cluster.dev("status", "--json", check=check).stdout)["nodes"]}
-
     def test_up_status_kill_start(self):
         with Cluster(regions="eu,us", nodes=2) as cluster:
-            lines = self.status(cluster)
+            lines = cluster.processes(check=True)
             self.assertEqual(sorted(lines), ["eu-1", "eu-2", "us-1", "us-2"])
             self.assertTrue(all(line["ready"] for line in lines.values()))
             self.assertEqual(lines["us-2"]["resp"], cluster.base_port + 102)
@@ -22,15 +18,15 @@ class Dev(ClusterTest):
 
             self.assertIn("was running", cluster.dev("up").stdout)
             cluster.kill("us-1")
-            self.assertFalse(self.status(cluster, check=False)["us-1"]["running"])
+            self.assertFalse(cluster.processes()["us-1"]["running"])
             self.assertIn("nothing ran", cluster.kill("us-1").stdout)
             self.assertIn("started us-1", cluster.dev("up").stdout)
-            self.assertTrue(self.status(cluster)["us-1"]["ready"])
+            self.assertTrue(cluster.processes(check=True)["us-1"]["ready"])
 
-            pids = {name: line["pid"] for name, line in self.status(cluster).items()}
+            pids = {name: line["pid"] for name, line in cluster.processes(check=True).items()}
             cluster.kill("eu")
             cluster.start("eu")
-            after = {name: line["pid"] for name, line in self.status(cluster).items()}
+            after = {name: line["pid"] for name, line in cluster.processes(check=True).items()}
             self.assertNotEqual(pids["eu-1"], after["eu-1"])
             self.assertEqual(pids["us-2"], after["us-2"])
 
@@ -65,7 +61,7 @@ class Dev(ClusterTest):
             self.assertEqual(result.returncode, 1)
             self.assertIn("us-1 ended while it was starting", result.stderr)
             self.assertIn("node.key", result.stderr)
-            self.assertTrue(self.status(cluster, check=False)["eu-1"]["ready"])
+            self.assertTrue(cluster.processes()["eu-1"]["ready"])
 
     def test_a_port_that_somebody_took(self):
         with Cluster(regions="eu,us", nodes=1) as cluster:

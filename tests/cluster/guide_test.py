@@ -7,17 +7,16 @@ is typed into the command above it."""
 
 import glob
 import os
-import random
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import unittest
 
-from cluster import ATOLL, BASE_PORT_MAX, BASE_PORT_MIN, main
+from cluster import ATOLL, main
 from installed import Installed
+from ports import free_ports
 
 GUIDE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "guide")
 BUILD = os.path.dirname(os.path.abspath(ATOLL))
@@ -69,20 +68,6 @@ def pattern(expected):
     return "".join(parts)
 
 
-def free_base():
-    """A base port of a dev cluster on which nothing listens."""
-    while True:
-        base = random.randrange(BASE_PORT_MIN, BASE_PORT_MAX, 100)
-        try:
-            for port in [base + kind + 100 * region + node for kind in (0, 1000, 2000, 3000) for region in range(3)
-                         for node in (1, 2, 3)]:
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", port))
-            return base
-        except OSError:
-            continue
-
-
 @unittest.skipIf([tool for tool in NEEDED if shutil.which(tool) is None], "needs " + ", ".join(NEEDED))
 class GuideTest(unittest.TestCase):
     @classmethod
@@ -94,7 +79,8 @@ class GuideTest(unittest.TestCase):
         cls.installed.remove()
 
     def setUp(self):
-        self.base = free_base()
+        self.ports = free_ports()
+        self.base = self.ports.base
         self.dir = tempfile.mkdtemp(prefix="atoll-guide-")
         os.symlink(BUILD, os.path.join(self.dir, "build"))
         os.mkdir(os.path.join(self.dir, "bin"))
@@ -108,6 +94,7 @@ class GuideTest(unittest.TestCase):
     def tearDown(self):
         subprocess.run(["build/atoll", "dev", "down"], cwd=self.dir, capture_output=True)
         shutil.rmtree(self.dir)
+        self.ports.close()
 
     def here(self, text):
         """The page's text with the ports of this test's cluster."""

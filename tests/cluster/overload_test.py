@@ -2,7 +2,6 @@
 """Three regions take writes, and one of them more than checkpoints keep up with: its writers are slowed, nothing that was
 acknowledged is missing anywhere, and no stream between regions is lost or begins anew with whole partitions (G9, G3)."""
 
-import json
 import threading
 
 from cluster import Cluster, ClusterTest, main, wait_until
@@ -42,11 +41,8 @@ class OverloadTest(ClusterTest):
         with Cluster(nodes=1, memtable_bytes=MEMTABLE_BYTES) as cluster:
             nodes = cluster.names()
 
-            def statuses():
-                return {status["node"]: status for status in json.loads(cluster.atoll("status", "--json"))["nodes"]}
-
             def regions():
-                return [((node, to), region) for node, status in statuses().items()
+                return [((node, to), region) for node, status in cluster.statuses().items()
                         for to, region in status["regions"].items()]
 
             def losses():
@@ -60,7 +56,7 @@ class OverloadTest(ClusterTest):
                        for i in range(WRITERS if node == "eu-1" else 1)]
             for writer in writers:
                 writer.start()
-            wait_until("the writer is slowed", lambda: statuses()["eu-1"]["slowed"] > 0)
+            wait_until("the writer is slowed", lambda: cluster.status("eu-1")["slowed"] > 0)
             stop.set()
             for writer in writers:
                 writer.join()
@@ -74,7 +70,7 @@ class OverloadTest(ClusterTest):
                             self.assertEqual(client.call("GET", key), value, (node, key))
             self.assertEqual(losses(), before)
             print("figures: slowed {}, busy {}, streams stalled {}".format(
-                statuses()["eu-1"]["slowed"], sum(writer.busy for writer in writers),
+                cluster.status("eu-1")["slowed"], sum(writer.busy for writer in writers),
                 sum(region["streams_stalled"] for _, region in regions())))
 
 

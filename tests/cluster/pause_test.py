@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """SIGSTOP: a process that was stopped for a while does not answer from its past (G7, hazard 19)."""
 
-import json
 import os
 import signal
 import time
@@ -12,13 +11,8 @@ from resp_client import Client, Error
 KEYS = ["key-{}".format(i) for i in range(30)]
 
 
-def dev_status(cluster, node):
-    nodes = json.loads(cluster.dev("status", "--json", check=False).stdout)["nodes"]
-    return next(line for line in nodes if line["node"] == node)
-
-
 def connect(cluster, node):
-    return Client(dev_status(cluster, node)["resp"], timeout=60)
+    return Client(cluster.processes()[node]["resp"], timeout=60)
 
 
 def set_at_last(client, key, value, seconds=60):
@@ -42,7 +36,7 @@ class Pause(ClusterTest):
                 with connect(cluster, node) as stopped, connect(cluster, other) as client:
                     for key in KEYS:
                         set_at_last(stopped, key, old)
-                    process = dev_status(cluster, node)["pid"]
+                    process = cluster.processes()[node]["pid"]
                     os.kill(process, signal.SIGSTOP)
                     try:
                         for key in KEYS:

@@ -14,15 +14,10 @@ import time
 import unittest
 
 from cluster import Cluster, ClusterTest, main
+from ports import free_ports
 from resp_client import Client, Error
 
 ROUNDS = int(os.environ.get("ATOLL_RESP_ROUNDS", "1500"))
-
-
-def free_port():
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Redis:
@@ -32,7 +27,8 @@ class Redis:
         if shutil.which("redis-server") is None:
             raise unittest.SkipTest("redis-server is not installed")
         self.dir = tempfile.mkdtemp(prefix="atoll-redis-")
-        self.port = free_port()
+        self.ports = free_ports()
+        self.port = self.ports.base
         self.process = subprocess.Popen(["redis-server", "--port", str(self.port), "--save", "", "--dir", self.dir,
                                          "--databases", "1"],
                                         stdout=subprocess.DEVNULL)
@@ -51,6 +47,7 @@ class Redis:
         self.process.terminate()
         self.process.wait()
         shutil.rmtree(self.dir, ignore_errors=True)
+        self.ports.close()
 
 
 # Replies that have no order of their own.

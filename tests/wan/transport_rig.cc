@@ -10,6 +10,8 @@
 #include <catch2/catch.hpp>
 #include <chrono>
 
+#include "tests/wan/free_port.h"
+
 namespace atolldb::wan {
 namespace {
 
@@ -19,20 +21,6 @@ sockaddr_in loopback(uint16_t port) {
   address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   return address;
-}
-
-// Below the range from which the system gives ports to outgoing connections, so that none of those takes it
-// before the transport binds it; each test process begins elsewhere.
-uint16_t free_port() {
-  static auto next = static_cast<uint16_t>(10'000 + getpid() % 4'000 * 5);
-  while (true) {
-    if (++next > 31'000) next = 10'000;
-    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const auto address = loopback(next);
-    const bool free = bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-    close(fd);
-    if (free) return next;
-  }
 }
 
 }  // namespace
@@ -84,7 +72,6 @@ Cluster::Cluster(const std::vector<int>& nodes_in_region) {
       node.region = region.id;
       for (auto* address : {&node.resp, &node.http, &node.peer, &node.client})
         *address = {"127.0.0.1", free_port()};
-      node.client = {"127.0.0.1", free_port()};
       node.public_key = (keys[node.number] = make_keys()).public_key;
       region.nodes.push_back(node.number);
       topology.nodes.push_back(node);
