@@ -6,6 +6,7 @@ import tempfile
 import unittest
 import unittest.mock
 
+import built_test
 import canaries_test
 import format_test
 import headers_test
@@ -43,6 +44,18 @@ class HouseTest(unittest.TestCase):
 
     def accepted(self, check, files):
         self.assertEqual(self.findings(check, files), [])
+
+
+class Built(HouseTest):
+    def test_tests_that_their_folder_or_the_one_above_names_are_accepted(self):
+        self.accepted(built_test.check, {"tests/a/meson.build": "x = ['one_test.cc',\n  'two', 'b/three_test.cc']\n",
+                                         "tests/a/one_test.cc": "", "tests/a/two_test.py": "",
+                                         "tests/a/b/three_test.cc": ""})
+
+    def test_a_test_that_nobody_names_is_refused(self):
+        build = {"tests/a/meson.build": "x = ['another_one_test.cc']\n"}
+        self.refused(built_test.check, {**build, "tests/a/one_test.cc": ""}, "tests/a/one_test.cc:1: found a test that")
+        self.refused(built_test.check, {**build, "tests/a/b/one_test.py": ""}, "tests/a/b/meson.build does not name")
 
 
 class Canaries(HouseTest):
@@ -168,6 +181,14 @@ class Headers(HouseTest):
     def test_a_header_that_needs_another(self):
         self.accepted(headers_test.check, {"crdt/a.h": HEADER + "#include <string>\nstd::string a();\n"})
         self.refused(headers_test.check, {"crdt/a.h": HEADER + "std::string a();\n"}, "does not compile alone")
+
+    def test_a_header_that_the_build_has_shown_to_need_none(self):
+        wrong = {"crdt/a.h": HEADER + "std::string a();\n", "crdt/meson.build": "x = ['a.cc']\n"}
+        self.accepted(headers_test.check, {**wrong, "crdt/a.cc": "// A.\n#include \"crdt/a.h\"\n"})
+        for source in ("#include <string>\n#include \"crdt/a.h\"\n", ""):
+            self.refused(headers_test.check, {**wrong, "crdt/a.cc": source}, "does not compile alone")
+        self.refused(headers_test.check, {**wrong, "crdt/meson.build": "", "crdt/a.cc": "#include \"crdt/a.h\"\n"},
+                     "does not compile alone")
 
 
 class Scripts(HouseTest):
