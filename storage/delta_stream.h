@@ -38,16 +38,21 @@ class DeltaStream {
             std::vector<uint64_t>& out) {
     start_at(outbox);
     size_t bytes = 0;
-    for (; next_ < outbox.end() && bytes < bytes_max && room(outbox); ++next_) {
-      const Outbox::Entry& entry = outbox.at(next_);
+    uint64_t in_flight = outbox.bytes_between(first_unacked_, next_);
+    for (; next_ < outbox.end() && bytes < bytes_max && room(in_flight); ++next_) {
+      const Outbox::Entry entry = outbox.at(next_);
       if (needs_nothing(entry)) {
-        if (first_unacked_ == next_) ++first_unacked_;
+        if (first_unacked_ == next_)
+          ++first_unacked_;
+        else
+          in_flight += entry.bytes;
         continue;
       }
       if (!may_leave(entry)) break;
       if (out.empty() && sent_ == first_unacked_) progress_ = now;
       out.push_back(next_);
       bytes += entry.bytes;
+      in_flight += entry.bytes;
     }
     sent_ = std::max(sent_, next_);
     advance(outbox);
@@ -76,9 +81,8 @@ class DeltaStream {
   bool needs_nothing(const Outbox::Entry& entry) const {
     return (concerns_ && !concerns_(entry.dot)) || acked_.contains(entry.dot);
   }
-  bool room(const Outbox& outbox) const {
-    return next_ - first_unacked_ < kWindowEntries &&
-           outbox.bytes_between(first_unacked_, next_) < window_bytes_;
+  bool room(uint64_t in_flight) const {
+    return next_ - first_unacked_ < kWindowEntries && in_flight < window_bytes_;
   }
 
   std::function<bool(const Dot&)> concerns_;

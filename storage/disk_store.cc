@@ -64,8 +64,8 @@ DiskStore::~DiskStore() {
   ::close(bell_);
 }
 
-Status DiskStore::recover(const RecordVisitor& old, const RecordVisitor& apply) {
-  if (Status recovered = LoggedStore::recover(old, apply); !recovered) return recovered;
+Status DiskStore::recover(const RecordVisitor& old, const RecordVisitor& apply, LogRange known) {
+  if (Status recovered = LoggedStore::recover(old, apply, known); !recovered) return recovered;
   for (const Job job : kJobs)
     threads_[static_cast<size_t>(job)] = std::make_unique<WorkerThread>(worker(job), name_of(job));
   for (const Job job : kJobs) thread(job).start();

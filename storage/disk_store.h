@@ -29,7 +29,7 @@ class DiskStore final : public LoggedStore {
   // Writes what was committed, if there is room, and stops the threads. A running checkpoint is given up.
   ~DiskStore() override;
 
-  Status recover(const RecordVisitor& old, const RecordVisitor& apply) override;
+  Status recover(const RecordVisitor& old, const RecordVisitor& apply, LogRange known = {}) override;
   Events poll() override;
   int event_fd() const override { return bell_; }
 

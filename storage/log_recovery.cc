@@ -16,8 +16,13 @@ constexpr uint64_t round_up(uint64_t n, uint64_t to) { return (n + to - 1) / to 
 class Recovery {
  public:
   Recovery(FileSystem& files, const std::string& directory, uint64_t checkpoint,
-           const Store::RecordVisitor& old, const Store::RecordVisitor& apply)
-      : files_(files), directory_(directory), checkpoint_(checkpoint), old_(old), apply_(apply) {}
+           const Store::RecordVisitor& old, const Store::RecordVisitor& apply, LogRange known)
+      : files_(files),
+        directory_(directory),
+        checkpoint_(checkpoint),
+        known_(known),
+        old_(old),
+        apply_(apply) {}
 
   Status find_segments();
   Status read_chain();
@@ -26,6 +31,7 @@ class Recovery {
 
  private:
   Status add_file(const std::string& path);
+  bool may_skip(const Segment& segment, const SegmentHeader& next) const;
   Status read_segment(Segment& segment, uint64_t limit);
   Status visit(uint64_t position, BytesView record);
   bool begins_in_time() const;
@@ -38,6 +44,7 @@ class Recovery {
   FileSystem& files_;
   const std::string& directory_;
   const uint64_t checkpoint_;
+  const LogRange known_;
   const Store::RecordVisitor& old_;
   const Store::RecordVisitor& apply_;
 
@@ -119,7 +126,10 @@ Status Recovery::read_chain() {
     if (header.begin > header.previous_end && header.begin > checkpoint_) log_.damaged = true;
     const bool last = i + 1 == found_.size();
     const uint64_t limit = last ? UINT64_MAX : found_[i + 1]->header.previous_end;
-    if (Status read = read_segment(*found_[i], limit); !read) return read;
+    if (!last && may_skip(*found_[i], found_[i + 1]->header))
+      found_[i]->end = limit;
+    else if (Status read = read_segment(*found_[i], limit); !read)
+      return read;
     log_.kept.push_back(found_[i]);
     log_.end = found_[i]->end;
     if (last && synced_behind(*found_[i])) new_damage_ = true;
@@ -138,11 +148,17 @@ bool Recovery::begins_in_time() const {
   return std::min(first.begin, first.previous_end) <= checkpoint_;
 }
 
+// It holds nothing that anybody wants to see, and the very next one says where it ended. A bit that flipped
+// in it is found by whoever reads that record.
+bool Recovery::may_skip(const Segment& segment, const SegmentHeader& next) const {
+  const uint64_t begin = segment.header.begin, end = next.previous_end;
+  if (next.sequence != segment.header.sequence + 1) return false;
+  if (end < begin || end - begin > segment.segment.bytes - kSegmentHeaderBytes) return false;
+  if (end > checkpoint_) return false;
+  return !old_ || (known_.begin.value <= begin && end <= known_.end.value);
+}
+
 Status Recovery::read_segment(Segment& segment, uint64_t limit) {
-  if (limit <= checkpoint_ && !old_) {
-    segment.end = std::max(limit, segment.header.begin);
-    return ok();
-  }
   bytes_.resize(segment.segment.bytes);
   const Result<size_t> got = segment.segment.file->read_at(bytes_.data(), bytes_.size(), 0);
   if (!got) return got.error();
@@ -165,7 +181,9 @@ Status Recovery::read_segment(Segment& segment, uint64_t limit) {
 }
 
 Status Recovery::visit(uint64_t position, BytesView record) {
-  const Store::RecordVisitor& visitor = position < checkpoint_ ? old_ : apply_;
+  const bool history = position < checkpoint_;
+  if (history && known_.contains({position})) return ok();
+  const Store::RecordVisitor& visitor = history ? old_ : apply_;
   if (visitor && !visitor({position}, record))
     return {Errc::corrupt, "recovery was stopped at log position " + std::to_string(position)};
   return ok();
@@ -250,8 +268,8 @@ Status Recovery::write_marker(uint64_t incarnation, uint64_t seen_end) {
 
 Result<RecoveredLog> recover_log(FileSystem& files, const std::string& directory, LogPosition checkpoint,
                                  uint64_t incarnation, const Store::RecordVisitor& old,
-                                 const Store::RecordVisitor& apply) {
-  Recovery recovery(files, directory, checkpoint.value, old, apply);
+                                 const Store::RecordVisitor& apply, LogRange known) {
+  Recovery recovery(files, directory, checkpoint.value, old, apply, known);
   if (Status found = recovery.find_segments(); !found) return found.error();
   if (Status read = recovery.read_chain(); !read) return read.error();
   if (Status durable = recovery.make_durable(incarnation); !durable) return durable.error();

@@ -21,10 +21,11 @@ struct RecoveredLog {
   uint64_t next_slot = 1;
 };
 
-// Hands out the records below `checkpoint` to `old` (may be empty: then they are not even read) and the
-// others to `apply`. Errc::version: a segment of a newer format. Errc::corrupt: a visitor said false.
+// Hands out the records below `checkpoint` to `old` (may be empty), but for those in `known`, and the others
+// to `apply`. Segments that hold nothing for either are not even read: their headers say that they are whole.
+// Errc::version: a segment of a newer format. Errc::corrupt: a visitor said false.
 Result<RecoveredLog> recover_log(FileSystem& files, const std::string& directory, LogPosition checkpoint,
                                  uint64_t incarnation, const Store::RecordVisitor& old,
-                                 const Store::RecordVisitor& apply);
+                                 const Store::RecordVisitor& apply, LogRange known = {});
 
 }  // namespace atolldb::storage

@@ -13,6 +13,9 @@ namespace atolldb::storage {
 namespace {
 
 constexpr uint64_t kSegmentBytesMin = 64u << 10;
+// A start applies again what no checkpoint contains. Few keys with many updates fill no memtable: then it is
+// the log that asks for a checkpoint, while applying it takes a fraction of a second.
+constexpr uint64_t kReplayBytesMax = 16u << 20;
 
 LoggedStoreOptions sensible(LoggedStoreOptions options) {
   options.log_segment_bytes = std::max(options.log_segment_bytes, kSegmentBytesMin);
@@ -31,9 +34,10 @@ LoggedStore::LoggedStore(const LoggedStoreOptions& options, Parts&& parts)
 
 LoggedStore::~LoggedStore() = default;
 
-Status LoggedStore::recover(const RecordVisitor& old, const RecordVisitor& apply) {
+Status LoggedStore::recover(const RecordVisitor& old, const RecordVisitor& apply, LogRange known) {
   ensure(!recovered(), "recover() is called once");
-  Result<RecoveredLog> found = recover_log(*files_, log_directory_, checkpoint_, incarnation_, old, apply);
+  Result<RecoveredLog> found =
+      recover_log(*files_, log_directory_, checkpoint_, incarnation_, old, apply, known);
   if (const auto error = table_->failed()) return *error;
   if (!found) return found.error();
   start(std::move(*found));
@@ -178,7 +182,7 @@ bool LoggedStore::wants_checkpoint() const {
   if (frozen_) return false;
   // On a full disk, because it may make room: rows that were removed, and log that it contains.
   if (disk_full_ && (active_.bytes() > 0 || log_bytes > options_.log_segment_bytes)) return true;
-  return filled(1, 2) || log_bytes >= options_.log_bytes_max / 2;
+  return filled(1, 2) || log_bytes >= std::min(options_.log_bytes_max / 2, kReplayBytesMax);
 }
 
 bool LoggedStore::begin_checkpoint(std::vector<Batch::Change>&& meta) {

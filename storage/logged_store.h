@@ -36,7 +36,7 @@ class LoggedStore : public Store {
  public:
   ~LoggedStore() override;
 
-  Status recover(const RecordVisitor& old, const RecordVisitor& apply) override;
+  Status recover(const RecordVisitor& old, const RecordVisitor& apply, LogRange known = {}) override;
   Result<std::vector<LogPosition>> commit(Batch&& batch) override;
   Found get(BytesView row_key, Bytes& value) override;
   bool walk(BytesView from, BytesView to, const RowVisitor& visit) override;
@@ -46,6 +46,7 @@ class LoggedStore : public Store {
   Result<Bytes> read_log(LogPosition at) override;
   LogPosition log_begin() const override;
   LogPosition log_end() const override;
+  uint64_t log_segment_bytes() const override { return options_.log_segment_bytes; }
   void release_log(LogPosition keep_from) override;
   bool wants_checkpoint() const override;
   bool begin_checkpoint(std::vector<Batch::Change>&& meta) override;

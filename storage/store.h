@@ -34,6 +34,11 @@ struct LogPosition {
   friend constexpr auto operator<=>(LogPosition, LogPosition) = default;
 };
 
+struct LogRange {
+  LogPosition begin, end;  // begin <= position < end
+  constexpr bool contains(LogPosition at) const { return begin <= at && at < end; }
+};
+
 // A value of 16 MiB with all that it carries: siblings from every region at the same key stand in one row.
 inline constexpr size_t kRecordBytesMax = 64u << 20;
 inline constexpr size_t kRowKeyBytesMax = 509;  // LMDB's 511, less the chunk number
@@ -90,10 +95,12 @@ class Store {
 
   virtual ~Store() = default;
 
-  // Called once, before anything else. `apply` is given the log records behind the last checkpoint in order,
-  // and may commit row and meta changes (batches without records) for each; `old` the kept records before it,
-  // which streams may still need. All that is handed out has been synced again before recover() returns.
-  virtual Status recover(const RecordVisitor& old, const RecordVisitor& apply) = 0;
+  // Called once, before anything but get_meta() and walk_meta(). `apply` is given the log records behind the
+  // last checkpoint in order, and may commit row and meta changes (batches without records) for each; `old`
+  // the kept records before it, which streams may still need, without those in `known`: the last checkpoint
+  // says what the caller needs of them, and segments that hold nothing else are not even read. All that is
+  // handed out has been synced again before recover() returns.
+  virtual Status recover(const RecordVisitor& old, const RecordVisitor& apply, LogRange known = {}) = 0;
 
   // The positions at which the batch's records begin, one for each; a record is durable when Events::durable
   // is above it. What begins with room() for it and commits several times before the next poll() is taken:
@@ -119,6 +126,8 @@ class Store {
   virtual Result<Bytes> read_log(LogPosition at) = 0;
   virtual LogPosition log_begin() const = 0;  // the oldest record kept
   virtual LogPosition log_end() const = 0;    // where the next record goes
+  virtual uint64_t log_segment_bytes()
+      const = 0;  // of the usual segment, which is kept or dropped as a whole
   // Segments whose records are all below `keep_from` may go once checkpointed.
   virtual void release_log(LogPosition keep_from) = 0;
 

@@ -140,11 +140,14 @@ bool VirtualDisk::damage_record(LogPosition at) {
   return false;
 }
 
-bool VirtualDisk::damage_row(BytesView row_key) {
-  const auto row = rows_.find(row_key);
-  if (row == rows_.end()) return false;
+bool VirtualDisk::damage(Rows& rows, BytesView key) {
+  const auto row = rows.find(key);
+  if (row == rows.end()) return false;
   return row->second.damaged = true;
 }
+
+bool VirtualDisk::damage_row(BytesView row_key) { return damage(rows_, row_key); }
+bool VirtualDisk::damage_meta(BytesView key) { return damage(meta_, key); }
 
 bool VirtualDisk::damage_row_key(BytesView row_key, size_t bit) {
   const auto row = rows_.find(row_key);
@@ -157,13 +160,16 @@ bool VirtualDisk::damage_row_key(BytesView row_key, size_t bit) {
   return true;
 }
 
-bool VirtualDisk::lose_row(BytesView row_key) {
-  const auto row = rows_.find(row_key);
-  if (row == rows_.end()) return false;
+bool VirtualDisk::lose(Rows& rows, BytesView key) {
+  const auto row = rows.find(key);
+  if (row == rows.end()) return false;
   table_bytes_ -= row_bytes(row->first.size(), row->second.value.size());
-  rows_.erase(row);
+  rows.erase(row);
   return true;
 }
+
+bool VirtualDisk::lose_row(BytesView row_key) { return lose(rows_, row_key); }
+bool VirtualDisk::lose_meta(BytesView key) { return lose(meta_, key); }
 
 std::vector<std::pair<std::string, uint64_t>> VirtualDisk::files() const {
   std::vector<std::pair<std::string, uint64_t>> out;
@@ -174,6 +180,12 @@ std::vector<std::pair<std::string, uint64_t>> VirtualDisk::files() const {
 std::vector<Bytes> VirtualDisk::row_keys() const {
   std::vector<Bytes> out;
   for (const auto& [key, row] : rows_) out.push_back(key);
+  return out;
+}
+
+std::vector<Bytes> VirtualDisk::meta_keys() const {
+  std::vector<Bytes> out;
+  for (const auto& [key, entry] : meta_) out.push_back(key);
   return out;
 }
 

@@ -50,12 +50,16 @@ class VirtualDisk {
   bool damage_row_key(BytesView row_key, size_t bit);
   // A row is gone without a trace.
   bool lose_row(BytesView row_key);
+  // The same of what stands beside the rows.
+  bool damage_meta(BytesView key);
+  bool lose_meta(BytesView key);
 
   // -- what is on it
   uint64_t used_bytes() const { return file_bytes_ + table_space_; }
   bool has_unsynced() const;
   std::vector<std::pair<std::string, uint64_t>> files() const;  // with how much of each was written
   std::vector<Bytes> row_keys() const;
+  std::vector<Bytes> meta_keys() const;
   LogPosition checkpoint() const { return checkpoint_; }
   // Over the disk's life: what the caller may make latencies from.
   struct Activity {
@@ -104,6 +108,8 @@ class VirtualDisk {
   std::map<std::string, uint64_t, std::less<>> names_;
   std::vector<NameChange> unsynced_names_;
   bool take_for_table(uint64_t more);
+  bool damage(Rows& rows, BytesView key);
+  bool lose(Rows& rows, BytesView key);
   uint64_t file_bytes_ = 0;
   uint64_t table_bytes_ = 0;  // of rows
   uint64_t table_space_ = 0;  // that the table has taken, and keeps: rows use again what others left

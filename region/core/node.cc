@@ -27,6 +27,7 @@ constexpr size_t kSweptInCheckpointMax = 4000;
 Node::Node(const topology::Topology& topology, NodeNumber self, uint64_t seed, storage::Store& store,
            EventLog& log, OnWan on_wan, const ClearSteps& clears)
     : state_(topology, self, seed, store, log, clears),
+      outbox_index_(state_.store),
       exchanges_(
           state_, [this](PartitionId id) { return partition(id); },
           [this](PartitionId id, const Entry& entry) { return take(id, entry); },

@@ -149,6 +149,7 @@ class Node final : private MessageHandler {
   void forget_ids(storage::Batch& batch);
   void forget_surplus_ids();
   void checkpoint();
+  std::optional<storage::LogRange> index_outboxes(std::vector<storage::Batch::Change>& meta) const;
   FrameHeader header() const;
   void beat();
 
@@ -156,6 +157,7 @@ class Node final : private MessageHandler {
   std::map<PartitionId, std::unique_ptr<Partition>> partitions_;
   std::vector<Partition*> held_;  // the same by number; nullptr: not held here
   std::map<PartitionId, std::shared_ptr<Coordinator>> coordinators_;
+  OutboxIndex outbox_index_;
   Exchanges exchanges_;
   Memory memory_;
   Router router_;

@@ -51,9 +51,22 @@ Status Node::recover(Now now) {
     if (!std::exchange(restored, true)) failed = restore_meta();
     return failed.has_value();
   };
+  outbox_index_.find();
+  const storage::LogRange known = outbox_index_.known();
+  bool loaded = false;
+  // Entries of the outboxes stand in the order of the log.
+  const auto load_up_to = [&](storage::LogPosition at) {
+    if (!restore_once()) return false;
+    if (at >= known.end && !std::exchange(loaded, true))
+      failed = outbox_index_.load([this](const OutboxImage& image) {
+        Partition* p = partition(image.partition);
+        return p != nullptr ? p->remember(image) : ok();
+      });
+    return failed.has_value();
+  };
   auto recovered = state_.store.recover(
       [&](storage::LogPosition at, BytesView bytes) {
-        if (!restore_once()) return false;
+        if (!load_up_to(at)) return false;
         auto record = decode_record(bytes);
         if (!record)
           failed = record.error();
@@ -65,13 +78,15 @@ Status Node::recover(Now now) {
         return failed.has_value();
       },
       [&](storage::LogPosition at, BytesView bytes) {
-        if (restore_once()) failed = replay(at, bytes);
+        if (load_up_to(at)) failed = replay(at, bytes);
         return failed.has_value();
-      });
+      },
+      known);
   if (!recovered) return failed ? recovered : failed;  // why the replay stopped it, where it did
-  if (!restore_once()) return failed;
+  if (!load_up_to(known.end)) return failed;
   storage::Batch dropped;
   for (auto& [id, partition] : partitions_) {
+    partition->outbox.cut(state_.store.log_begin());
     exchanges_.recovered(*partition, dropped);
     partition->recount();
     state_.hlc.restore(std::max(state_.hlc.highest(), partition->stamp));
@@ -211,10 +226,36 @@ void Node::checkpoint() {
   meta.push_back({kNodeKey, encode_node()});
   for (auto& [id, partition] : partitions_)
     if (partition->dirty) meta.push_back({partition_key(id), partition->encode_state()});
+  const auto indexed = index_outboxes(meta);
   if (!state_.store.begin_checkpoint(std::move(meta))) return;
   checkpoint_running_ = true;
+  if (indexed) outbox_index_.written(*indexed);
   swept_in_checkpoint_ = 0;
-  for (auto& [id, partition] : partitions_) partition->dirty = false;
+  for (auto& [id, partition] : partitions_) {
+    partition->dirty = false;
+    if (indexed) partition->outbox_imaged();
+  }
+}
+
+// What a start would have to read the log for, where there is enough of it.
+std::optional<storage::LogRange> Node::index_outboxes(std::vector<storage::Batch::Change>& meta) const {
+  const auto range = outbox_index_.due([this](storage::LogPosition from) {
+    std::optional<storage::LogPosition> lowest;
+    for (const auto& [id, partition] : partitions_) {
+      const uint64_t first = partition->outbox.first_from(from);
+      if (first == partition->outbox.end()) continue;
+      const storage::LogPosition at = partition->outbox.at(first).at;
+      lowest = std::min(lowest.value_or(at), at);
+    }
+    return lowest;
+  });
+  if (!range) return std::nullopt;
+  std::vector<OutboxImage> images;
+  for (const auto& [id, partition] : partitions_)
+    if (OutboxImage image = partition->outbox_image(*range); !image.empty())
+      images.push_back(std::move(image));
+  outbox_index_.write(*range, images, meta);
+  return range;
 }
 
 }  // namespace atolldb::region

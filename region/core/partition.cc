@@ -60,8 +60,7 @@ Bytes staging_key(PartitionId id, uint32_t number) {
 }
 
 storage::Outbox::Entry image_of(const Dot& dot, const DeltaRecord& record, storage::LogPosition at) {
-  return {dot, record.stamp, at, static_cast<uint32_t>(record.delta.size()), record.verdict != Verdict::none,
-          0};
+  return {dot, at, static_cast<uint32_t>(record.delta.size()), record.verdict != Verdict::none, 0};
 }
 }  // namespace
 
@@ -101,7 +100,7 @@ Merged Partition::merge(const Epoch& epoch, const Entry& entry, const crdt::Delt
   const storage::LogPosition at = node_.commit(std::move(batch));
   logged_stamp = std::max(logged_stamp, entry.stamp);
   if (promises) promised_at = node_.store.log_end();
-  outbox.add({delta.dot(), entry.stamp, at, bytes, record.verdict != Verdict::none, 0});
+  outbox.add({delta.dot(), at, bytes, record.verdict != Verdict::none, 0});
   if (waits)
     keep(delta.dot(),
          {delta.key, record.stamp, Bytes(record.delta), record.epoch, record.verdict, record.judged, at});
@@ -250,7 +249,7 @@ bool Partition::take_effect(std::map<Dot, Pending>::iterator at, const crdt::Del
   else
     return false;
   node_.rows.drain(batch);
-  carried_out_.insert(at->first);
+  note_carried_out(at->first);
   drop_pending(at);
   dirty = true;
   return true;
@@ -294,7 +293,7 @@ Status Partition::replay(const DeltaRecord& record, storage::LogPosition at) {
 Status Partition::replay(const VerdictRecord& record) {
   const auto at = pending_.find(record.dot);
   if (at == pending_.end()) {
-    carried_out_.insert(record.dot);
+    note_carried_out(record.dot);
     return ok();
   }
   const auto delta = crdt::decode_delta(at->second.delta);
@@ -309,10 +308,47 @@ Status Partition::remember(const DeltaRecord& record, storage::LogPosition at) {
   auto delta = crdt::decode_delta(record.delta);
   if (!delta) return delta.error();
   const Dot dot = delta->dot();
-  if ((!data.clock().contains(dot) && !pending_.contains(dot)) || confirmed.contains(dot)) return ok();
+  if (!still_waits(dot)) return ok();
   outbox.add(image_of(dot, record, at));
   if (!settled.contains(dot)) index(dot, delta->key, record.stamp);
   return ok();
+}
+
+bool Partition::still_waits(const Dot& dot) const {
+  return (data.clock().contains(dot) || pending_.contains(dot)) && !confirmed.contains(dot);
+}
+
+void Partition::note_carried_out(const Dot& dot) {
+  carried_out_.insert(dot);
+  carried_out_news_.insert(dot);
+}
+
+Status Partition::remember(const OutboxImage& image) {
+  const bool whole = storage::unpack_entries(image.entries, [this](const storage::OutboxEntry& entry) {
+    if (still_waits(entry.dot)) outbox.add(entry);
+  });
+  if (!whole)
+    return {Errc::corrupt, "the index of the log, partition " + std::to_string(raw(id)) +
+                               ": found bytes that are no entries of an outbox"};
+  for (const auto& [dot, entered_with, key] : image.unsettled)
+    if (still_waits(dot) && !settled.contains(dot)) index(dot, key, entered_with);
+  carried_out_.join(image.carried_out);
+  return ok();
+}
+
+OutboxImage Partition::outbox_image(storage::LogRange range) const {
+  OutboxImage image{id, {}, carried_out_news_, {}};
+  storage::EntryPacker packer(image.entries);
+  for (uint64_t s = outbox.first_from(range.begin); s < outbox.end(); ++s) {
+    const auto entry = outbox.at(s);
+    if (entry.at >= range.end) break;
+    if (confirmed.contains(entry.dot)) continue;
+    packer.add(entry);
+    if (settled.contains(entry.dot)) continue;
+    if (const auto known = unsettled_.find(entry.dot); known != unsettled_.end())
+      image.unsettled.push_back({entry.dot, known->second.stamp, known->second.of_key->key()});
+  }
+  return image;
 }
 
 bool Partition::sweep(size_t rows_max) {
@@ -444,6 +480,7 @@ void Partition::confirm(const crdt::DotSet& dots) {
   confirmed.join(dots);
   outbox.confirm(confirmed);
   carried_out_.subtract(confirmed);
+  carried_out_news_.subtract(confirmed);
   dirty = true;
 }
 

@@ -16,6 +16,7 @@
 #include "crdt/delta.h"
 #include "crdt/replica.h"
 #include "region/core/node_state.h"
+#include "region/core/outbox_index.h"
 #include "region/core/record.h"
 #include "storage/outbox.h"
 
@@ -120,7 +121,14 @@ class Partition {
   Status replay(const VerdictRecord& record);
   // A record from before the checkpoint: its effect is in the rows, others may still need the delta.
   Status remember(const DeltaRecord& record, storage::LogPosition at);
-  void remember(const VerdictRecord& record) { carried_out_.insert(record.dot); }
+  void remember(const VerdictRecord& record) { note_carried_out(record.dot); }
+  // The same for many of them, as a checkpoint has kept them.
+  Status remember(const OutboxImage& image);
+  // What a checkpoint is to keep of the outbox, within a range of the log that the images before it did not
+  // speak of.
+  OutboxImage outbox_image(storage::LogRange range) const;
+  // The checkpoint with it has begun.
+  void outbox_imaged() { carried_out_news_.clear(); }
 
   // The next step of the clears that are under way. False: a damaged row was met, and nothing was done.
   bool sweep(size_t rows_max);
@@ -219,6 +227,8 @@ class Partition {
   void drop_pending(std::map<Dot, Pending>::iterator at);
   bool take_effect(std::map<Dot, Pending>::iterator at, const crdt::Delta& delta, storage::Batch& batch);
   std::optional<Sendable> judged(Sendable&& out, storage::LogPosition at) const;
+  bool still_waits(const Dot& dot) const;
+  void note_carried_out(const Dot& dot);
   void count_ids(int64_t more);
   void erase_all(storage::Batch& batch);
 
@@ -230,7 +240,8 @@ class Partition {
   crdt::DotSet bulk_;
   std::map<Dot, Pending> pending_;
   std::unordered_map<Bytes, uint32_t> pending_keys_;  // how many of each
-  crdt::DotSet carried_out_;  // by a verdict that the log has; as long as the outbox may have them
+  crdt::DotSet carried_out_;       // by a verdict that the log has; as long as the outbox may have them
+  crdt::DotSet carried_out_news_;  // those of them that no checkpoint has kept
 };
 
 }  // namespace atolldb::region

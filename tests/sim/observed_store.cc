@@ -4,12 +4,13 @@
 
 namespace atolldb::sim {
 
-Status ObservedStore::recover(const RecordVisitor& old, const RecordVisitor& apply) {
+Status ObservedStore::recover(const RecordVisitor& old, const RecordVisitor& apply, storage::LogRange known) {
   if (facts_) facts_->begin(machine_, disk_);
-  Status recovered = inner_->recover(old, [&](storage::LogPosition at, BytesView record) {
+  const auto observed = [&](storage::LogPosition at, BytesView record) {
     if (facts_) facts_->recovered(machine_, at, record);
     return apply(at, record);
-  });
+  };
+  Status recovered = inner_->recover(old, observed, known);
   recovered_ = true;
   if (recovered && facts_) facts_->recovery_ended(machine_);
   return recovered;

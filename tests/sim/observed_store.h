@@ -24,7 +24,7 @@ class ObservedStore final : public storage::Store {
 
   storage::VirtualStore& inner() { return *inner_; }
 
-  Status recover(const RecordVisitor& old, const RecordVisitor& apply) override;
+  Status recover(const RecordVisitor& old, const RecordVisitor& apply, storage::LogRange known = {}) override;
   Result<std::vector<storage::LogPosition>> commit(storage::Batch&& batch) override;
   bool begin_checkpoint(std::vector<storage::Batch::Change>&& meta) override;
   storage::Events poll() override;
@@ -41,6 +41,7 @@ class ObservedStore final : public storage::Store {
   Result<Bytes> read_log(storage::LogPosition at) override { return inner_->read_log(at); }
   storage::LogPosition log_begin() const override { return inner_->log_begin(); }
   storage::LogPosition log_end() const override { return inner_->log_end(); }
+  uint64_t log_segment_bytes() const override { return inner_->log_segment_bytes(); }
   void release_log(storage::LogPosition keep_from) override { inner_->release_log(keep_from); }
   bool wants_checkpoint() const override { return inner_->wants_checkpoint(); }
   storage::Room room() const override { return inner_->room(); }

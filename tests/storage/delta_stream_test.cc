@@ -14,7 +14,7 @@ const Actor kOurs{NodeNumber{1}, 1, 1};
 const Actor kTheirs{NodeNumber{2}, 1, 1};
 
 void add(Outbox& outbox, const Actor& actor, uint64_t counter, uint32_t bytes = 100) {
-  outbox.add({{actor, counter}, {}, {counter}, bytes, 0});
+  outbox.add({{actor, counter}, {counter}, bytes, false, 0});
 }
 
 crdt::DotSet dots(const Actor& actor, uint64_t first, uint64_t last) {
