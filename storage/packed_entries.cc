@@ -17,10 +17,20 @@ constexpr uint64_t kAlignment = 8;  // of records in the log
 constexpr uint64_t zigzag(uint64_t difference) { return difference << 1 ^ (0 - (difference >> 63)); }
 constexpr uint64_t unzigzag(uint64_t n) { return n >> 1 ^ (0 - (n & 1)); }
 
-void put(uint64_t n, Bytes& out) {
-  for (; n >= 0x80; n >>= 7) out.push_back(static_cast<char>(n | 0x80));
-  out.push_back(static_cast<char>(n));
-}
+// One entry: seven numbers at most.
+class Written {
+ public:
+  void put(uint64_t n) {
+    for (; n >= 0x80; n >>= 7) bytes_[size_++] = static_cast<char>(n | 0x80);
+    bytes_[size_++] = static_cast<char>(n);
+  }
+  BytesView bytes() const { return {bytes_, size_}; }
+
+ private:
+  static constexpr size_t kNumberBytesMax = 10;
+  char bytes_[7 * kNumberBytesMax];
+  size_t size_ = 0;
+};
 
 bool get(BytesView& bytes, uint64_t& n) {
   n = 0;
@@ -81,17 +91,18 @@ void EntryPacker::add(const OutboxEntry& entry) {
   const bool next = entry.dot.counter == of_actor->counter + 1;
   const uint64_t further = entry.at.value - context_.at;
   const bool aligned = further % kAlignment == 0;
-  put(number << kFlagBits | (next ? kNext : 0) | (entry.conditional ? kConditional : 0) |
-          (aligned ? kAligned : 0),
-      out_);
+  Written written;
+  written.put(number << kFlagBits | (next ? kNext : 0) | (entry.conditional ? kConditional : 0) |
+              (aligned ? kAligned : 0));
   if (fresh) {
-    put(raw(entry.dot.actor.node), out_);
-    put(entry.dot.actor.start, out_);
-    put(entry.dot.actor.random, out_);
+    written.put(raw(entry.dot.actor.node));
+    written.put(entry.dot.actor.start);
+    written.put(entry.dot.actor.random);
   }
-  if (!next) put(zigzag(entry.dot.counter - of_actor->counter), out_);
-  put(aligned ? further / kAlignment : further, out_);
-  put(zigzag(uint64_t{entry.bytes} - context_.bytes), out_);
+  if (!next) written.put(zigzag(entry.dot.counter - of_actor->counter));
+  written.put(aligned ? further / kAlignment : further);
+  written.put(zigzag(uint64_t{entry.bytes} - context_.bytes));
+  out_.append(written.bytes());
   of_actor->counter = entry.dot.counter;
   context_.at = entry.at.value;
   context_.bytes = entry.bytes;
