@@ -40,7 +40,7 @@ class RespBoundsTest(ClusterTest):
             yield [stack.enter_context(Client(self.port)) for _ in range(count)]
 
     def serve_somebody_else(self):
-        with Client(self.port) as client:
+        with Client(self.port, timeout=100) as client:
             for i in range(200):
                 self.assertEqual(client.call("SET", "other", i), "OK")
                 self.assertEqual(client.call("GET", "other"), b"%d" % i)
