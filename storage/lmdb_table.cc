@@ -80,6 +80,25 @@ class TableWriter {
   TableWriter(const TableWriter&) = delete;
   TableWriter& operator=(const TableWriter&) = delete;
 
+  int erase(const Memtable::Ranges& ranges) {
+    int rc = ranges.empty() ? 0 : open();
+    for (auto range = ranges.begin(); rc == 0 && range != ranges.end(); ++range)
+      rc = erase_range(range->first, range->second);
+    return rc;
+  }
+
+  // At most `most` changes; `at` moves on.
+  int write(Memtable::Iterator& at, const Memtable::Iterator& end, size_t most) {
+    int rc = open();
+    for (; rc == 0 && most > 0 && at != end; --most, ++at) {
+      at.prefetch();
+      const Memtable::Entry change = *at;
+      rc = change.erased ? erase(change.key) : put(change.key, change.value);
+    }
+    return rc;
+  }
+
+ private:
   int open() {
     if (const int rc = mdb_cursor_open(txn_, dbi_, &cursor_); rc != 0) return rc;
     MDB_val key, data;
@@ -88,24 +107,6 @@ class TableWriter {
     return last == MDB_NOTFOUND ? 0 : last;
   }
 
-  int erase(const Memtable::Ranges& ranges) {
-    for (const auto& [from, to] : ranges)
-      if (const int rc = erase_range(from, to); rc != 0) return rc;
-    return 0;
-  }
-
-  // At most `most` changes; `at` moves on.
-  int write(Memtable::Iterator& at, const Memtable::Iterator& end, size_t most) {
-    for (; most > 0 && at != end; --most, ++at) {
-      at.prefetch();
-      const Memtable::Entry change = *at;
-      const int rc = change.erased ? erase(change.key) : put(change.key, change.value);
-      if (rc != 0) return rc;
-    }
-    return 0;
-  }
-
- private:
   int put(BytesView row_key, BytesView value) {
     StoredKey key(row_key);
     if (value.size() <= kChunkBytes)
@@ -208,27 +209,23 @@ class TableWriter {
 // A transaction keeps its dirty pages sorted by number and takes them from several sorted lists in turn: each
 // page of a later list pushes all behind it aside. Small transactions within the large one keep that short.
 constexpr size_t kNestedRows = 1024;
+// It has place for 131,072 of them. Beyond that LMDB writes some out ahead of the commit, but only those of
+// the innermost transaction, and where that one is small and new it gives up: MDB_TXN_FULL. A row may dirty
+// two leaves and a branch.
+constexpr size_t kRowsWithNestingMax = 32'768;
 
-int write_table(MDB_env* env, MDB_txn* txn, MDB_dbi dbi, const Memtable& changes) {
-  if (!changes.ranges().empty()) {
-    TableWriter writer(txn, dbi);
-    int rc = writer.open();
-    if (rc == 0) rc = writer.erase(changes.ranges());
-    if (rc != 0) return rc;
-  }
+int write_table(MDB_env* env, MDB_txn* txn, MDB_dbi dbi, const Memtable& changes, bool nesting) {
+  int rc = TableWriter(txn, dbi).erase(changes.ranges());
   const Memtable::Iterator end = changes.end();
-  for (Memtable::Iterator at = changes.begin(); at != end;) {
+  Memtable::Iterator at = changes.begin();
+  if (rc == 0 && !nesting) rc = TableWriter(txn, dbi).write(at, end, SIZE_MAX);
+  while (rc == 0 && at != end) {
     WriteTxn nested(env, txn);
-    int rc = nested.begun();
-    if (rc == 0) {
-      TableWriter writer(nested.get(), dbi);
-      rc = writer.open();
-      if (rc == 0) rc = writer.write(at, end, kNestedRows);
-    }
+    rc = nested.begun();
+    if (rc == 0) rc = TableWriter(nested.get(), dbi).write(at, end, kNestedRows);
     if (rc == 0) rc = nested.commit();
-    if (rc != 0) return rc;
   }
-  return 0;
+  return rc;
 }
 
 }  // namespace
@@ -494,10 +491,11 @@ bool LmdbTable::reserve(const Load& largest) {
 Table::Written LmdbTable::write(const MemtablePair& changes, LogPosition position,
                                 std::optional<Error>& error) {
   if (impl_->faults && impl_->faults->no_checkpoints) return Written::disk_full;
+  const bool nesting = changes.rows.size() + changes.meta.size() <= kRowsWithNestingMax;
   WriteTxn txn(impl_->env);
   int rc = txn.begun();
-  if (rc == 0) rc = write_table(impl_->env, txn.get(), impl_->dbi(Part::rows), changes.rows);
-  if (rc == 0) rc = write_table(impl_->env, txn.get(), impl_->dbi(Part::meta), changes.meta);
+  if (rc == 0) rc = write_table(impl_->env, txn.get(), impl_->dbi(Part::rows), changes.rows, nesting);
+  if (rc == 0) rc = write_table(impl_->env, txn.get(), impl_->dbi(Part::meta), changes.meta, nesting);
   if (rc == 0) {
     MDB_val key = to_val(kCheckpointKey), data{stored_size(RowKind::whole, sizeof position.value), nullptr};
     rc = mdb_put(txn.get(), impl_->dbi(Part::meta), &key, &data, MDB_RESERVE);
