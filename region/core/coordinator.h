@@ -174,6 +174,7 @@ class Coordinator : public std::enable_shared_from_this<Coordinator> {
   bool open();
   bool block(const Request& request, const ReplyTo& to, Instant deadline);
   void run_blocked();
+  void return_blocked(std::deque<Blocked>& queue);
   void reject_blocked(Errc code, const char* why, Instant due);
 
   void read(const Request& request, const ReplyTo& to, Instant deadline, Response&& response);

@@ -108,9 +108,13 @@ void Coordinator::serve_covered() {
     if (!behind(at->request)) ready.splice(ready.end(), behind_, at);
     at = next;
   }
-  for (const Waiter& waiter : ready) {
+  const size_t returned = node_.returned.size();
+  for (Waiter& waiter : ready) {
     leave_behind(waiter);
-    perform(waiter.request, waiter.to, waiter.deadline);
+    if (node_.returned.size() == returned)
+      perform(waiter.request, waiter.to, waiter.deadline);
+    else  // behind one for which room went away, and which comes again
+      node_.returned.push_back({std::move(waiter.to), std::move(waiter.request), waiter.deadline});
   }
 }
 

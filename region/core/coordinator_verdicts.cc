@@ -140,10 +140,22 @@ void Coordinator::run_blocked() {
       queue.pop_front();
       node_.blocked_bytes -= bytes_of(next.request);
       --node_.waiting;
+      const size_t returned = node_.returned.size();
       execute(next.request, next.to, next.deadline);
+      if (node_.returned.size() > returned) return_blocked(queue);
     }
     if (!queue.empty()) blocked_.insert(std::move(node));
   }
+}
+
+// Behind one for which room went away, and which comes again.
+void Coordinator::return_blocked(std::deque<Blocked>& queue) {
+  for (Blocked& blocked : queue) {
+    node_.blocked_bytes -= bytes_of(blocked.request);
+    --node_.waiting;
+    node_.returned.push_back({std::move(blocked.to), std::move(blocked.request), blocked.deadline});
+  }
+  queue.clear();
 }
 
 // Those that are due: nothing of them has happened.

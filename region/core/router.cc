@@ -41,6 +41,7 @@ void Router::reject(const ReplyTo& to, Errc code, std::string message, NodeNumbe
 }
 
 void Router::handle(const ReplyTo& to, Request&& request) {
+  take_returned();  // of what waited at a coordinator: this comes behind it
   if (request.key.size() > crdt::kKeyBytesMax)
     return reject(to, Errc::too_large,
                   "the key has " + std::to_string(request.key.size()) + " bytes; at most " +
@@ -393,6 +394,7 @@ void Router::give_up(const std::function<bool(const Job&)>& which, const std::st
 }
 
 void Router::retry_parked() {
+  take_returned();
   retry_unsure();
   if (parked_.empty()) return;
   std::map<uint64_t, Job> jobs = std::move(parked_);
@@ -425,7 +427,6 @@ void Router::retry_parked() {
 
 void Router::tick() {
   const Instant now = node_.now.monotonic;
-  take_returned();  // of what waited at a coordinator
   expire_unsure();
   retry_parked();
   for (auto at = parked_.begin(); at != parked_.end();) {

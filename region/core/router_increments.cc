@@ -102,6 +102,7 @@ void Router::retry_unsure() {
 }
 
 void Router::go_on_behind() {
+  take_returned();
   for (const From& where : std::exchange(decided_, {})) {
     const auto of = undecided_.find(where);
     if (of == undecided_.end() || of->second.count != 0) continue;
