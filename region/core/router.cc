@@ -69,7 +69,7 @@ void Router::handle(const ReplyTo& to, Request&& request) {
   if (job.request.local) return answer_locally(job);
   if (waits_behind(job)) return park_or_hold(std::move(job));
   // A connection's commands for a key stay in their order: nobody overtakes what is parked.
-  if (parked_of_.contains(job.partition)) return park(std::move(job));
+  if (parked_.contains(job.partition)) return park(std::move(job));
   const Placed placed = place(job);
   job.no_room = placed == Placed::no_room;
   if (job.no_room) ++node_.slowed;
@@ -92,9 +92,10 @@ void Router::park(Job&& job) {
   if (parked_bytes_ + bytes > kParkedBytesMax)
     return reject(job.to, Errc::busy, "this node has too many requests in work; try again soon");
   parked_bytes_ += bytes;
-  ++parked_of_[job.partition];
+  ++parked_count_;
+  auto& jobs = parked_[job.partition];
   const uint64_t turn = job.to.turn;
-  parked_.emplace(turn, std::move(job));
+  jobs.emplace(turn, std::move(job));
 }
 
 // Nothing overtakes an increment of its connection and key that may be counted yet.
@@ -112,8 +113,7 @@ void Router::park_or_hold(Job&& job) {
 
 void Router::left(const Job& parked) {
   parked_bytes_ -= bytes_of(parked.request);
-  const auto of = parked_of_.find(parked.partition);
-  if (--of->second == 0) parked_of_.erase(of);
+  --parked_count_;
 }
 
 void Router::answer_locally(const Job& job) {
@@ -160,7 +160,7 @@ void Router::note_hint(PartitionId partition, const Response& response) {
 
 // Whether something may go another way than what is under way.
 bool Router::may_go(Way& way) const {
-  if (way.under_way == 0) return true;
+  if (way.under_way.empty()) return true;
   if (!way.awaited_since) way.awaited_since = node_.now.monotonic;
   return false;
 }
@@ -196,7 +196,6 @@ Router::Placed Router::forward(Job& job, NodeNumber to) {
   Way& way = ways_[job.partition];
   if ((way.sent_back || way.to != to) && !may_go(way)) return Placed::nobody;
   way.to = to;
-  ++way.under_way;
   if (takes_request_id(job.request.op) && !job.request.id) name(job);
   job.request.forwarded = true;  // while it is encoded: it may yet be placed here
   job.request.deadline_ms =
@@ -205,6 +204,7 @@ Router::Placed Router::forward(Job& job, NodeNumber to) {
   const Bytes bytes = encode_requests(one);
   job.request.forwarded = false;
   const uint64_t token = ++next_token_;
+  way.under_way.push_back(token);
   node_.out.send(to, Forward{token, bytes, way.refused});
   job.sent_to = to;
   forwarded_.emplace(token, std::move(job));
@@ -241,16 +241,18 @@ Response Router::read_again() const {
 void Router::reject_overtaken(PartitionId partition, const std::map<From, uint64_t>& written) {
   if (written.empty()) return;
   const auto overtaken = [&](const Job& job) {
-    if (job.partition != partition || !is_read(job.request.op)) return false;
+    if (!is_read(job.request.op)) return false;
     const auto by = written.find(from(job));
     return by != written.end() && job.to.turn < by->second;
   };
-  for (auto at = parked_.begin(); at != parked_.end();) {
-    const auto one = at++;
-    if (!overtaken(one->second)) continue;
-    node_.out.reply(one->second.to, read_again());
-    left(one->second);
-    parked_.erase(one);
+  if (const auto of = parked_.find(partition); of != parked_.end()) {
+    std::erase_if(of->second, [&](const auto& parked) {
+      if (!overtaken(parked.second)) return false;
+      node_.out.reply(parked.second.to, read_again());
+      left(parked.second);
+      return true;
+    });
+    if (of->second.empty()) parked_.erase(of);
   }
   for (const auto& [where, turn] : written) {
     const auto undecided = undecided_.find(where);
@@ -273,25 +275,27 @@ void Router::sent_back(PartitionId partition, uint64_t token) {
   if (way.sent_back && way.from_token <= token) return;
   way.sent_back = true;
   way.from_token = token;
-  way.to_come_back = static_cast<size_t>(
-      std::count_if(forwarded_.upper_bound(token), forwarded_.end(),
-                    [partition](const auto& forwarded) { return forwarded.second.partition == partition; }));
+  const auto behind = std::upper_bound(way.under_way.begin(), way.under_way.end(), token);
+  way.to_come_back = static_cast<size_t>(way.under_way.end() - behind);
 }
 
 void Router::came_back(PartitionId partition, uint64_t token) {
   Way& way = ways_.at(partition);
-  --way.under_way;
+  way.under_way.erase(std::lower_bound(way.under_way.begin(), way.under_way.end(), token));
   if (way.sent_back) {
     if (token > way.from_token) --way.to_come_back;
     if (way.to_come_back > 0) return;
     way.sent_back = false;
     reject_overtaken(partition, std::exchange(way.written_by, {}));
-  } else if (way.under_way > 0) {
+  } else if (!way.under_way.empty()) {
     return;
   }
   if (way.awaited_since.has_value()) {
     way.awaited_since.reset();
-    retry_parked();
+    take_returned();
+    retry_unsure(partition);
+    go_on_behind();
+    while (retry_first(partition)) continue;
   }
 }
 
@@ -357,20 +361,20 @@ void Router::on_peer_down(NodeNumber node) {
 }
 
 void Router::give_up(const std::function<bool(const Job&)>& which, const std::string& why) {
-  std::vector<Job> jobs;
+  std::vector<std::pair<uint64_t, Job>> jobs;  // with their tokens
   for (auto at = forwarded_.begin(); at != forwarded_.end();) {
     const auto one = at++;
     if (!which(one->second)) continue;
-    jobs.push_back(std::move(one->second));
+    jobs.emplace_back(one->first, std::move(one->second));
     forwarded_.erase(one);
   }
-  for (const Job& job : jobs) {  // some go again; what a partition has under way is at one node
+  for (const auto& [token, job] : jobs) {  // some go again; what a partition has under way is at one node
     Way& way = ways_.at(job.partition);
     way.sent_back = true;
     way.from_token = 0;
-    way.to_come_back = way.under_way;
+    way.to_come_back = way.under_way.size();
   }
-  for (Job& job : jobs) {
+  for (auto& [token, job] : jobs) {
     const PartitionId partition = job.partition;
     Way& way = ways_.at(partition);
     if (!is_read(job.request.op)) note_written(way, job);
@@ -389,62 +393,77 @@ void Router::give_up(const std::function<bool(const Job&)>& which, const std::st
       response.node = node_.self;
       node_.out.reply(job.to, std::move(response));
     }
-    came_back(partition, UINT64_MAX);
+    came_back(partition, token);
   }
 }
 
+// All partitions' in turn: what there is room for goes to those that have waited longest.
 void Router::retry_parked() {
   take_returned();
-  retry_unsure();
-  if (parked_.empty()) return;
-  std::map<uint64_t, Job> jobs = std::move(parked_);
-  parked_.clear();
-  std::set<PartitionId> still;
-  while (!jobs.empty()) {
-    auto taken = jobs.extract(jobs.begin());
-    Job& job = taken.mapped();
-    if (!still.contains(job.partition)) {
-      left(job);  // who is placed may be parked anew in there, behind its likes
-      if (waits_behind(job)) {
-        park_or_hold(std::move(job));
-        continue;
-      }
-      const uint64_t turn = job.to.turn;
-      const PartitionId partition = job.partition;
-      const Placed placed = place(job);
-      if (placed == Placed::yes) {
-        if (parked_.contains(turn)) still.insert(partition);  // it came back at once, for lack of room
-        continue;
-      }
-      parked_bytes_ += bytes_of(job.request);
-      ++parked_of_[job.partition];
-      job.no_room = placed == Placed::no_room;
-      still.insert(job.partition);
-    }
-    parked_.insert(std::move(taken));
+  std::vector<PartitionId> unsure;
+  for (const auto& [partition, jobs] : unsure_) unsure.push_back(partition);
+  for (const PartitionId partition : unsure) retry_unsure(partition);
+  go_on_behind();
+  std::set<std::pair<uint64_t, PartitionId>> first;
+  for (const auto& [partition, jobs] : parked_) first.emplace(jobs.begin()->first, partition);
+  while (!first.empty()) {
+    const PartitionId partition = first.begin()->second;
+    first.erase(first.begin());
+    if (!retry_first(partition)) continue;
+    if (const auto of = parked_.find(partition); of != parked_.end())
+      first.emplace(of->second.begin()->first, partition);
   }
+}
+
+// False: nothing of the partition is parked, or its first request, and with it all others, cannot go yet.
+bool Router::retry_first(PartitionId partition) {
+  const auto of = parked_.find(partition);
+  if (of == parked_.end()) return false;
+  auto taken = of->second.extract(of->second.begin());
+  if (of->second.empty()) parked_.erase(of);
+  Job& job = taken.mapped();
+  left(job);  // who is placed may be parked anew in there, behind its likes
+  if (waits_behind(job)) {
+    park_or_hold(std::move(job));
+    return true;
+  }
+  const uint64_t turn = taken.key();
+  const Placed placed = place(job);
+  if (placed == Placed::yes) {
+    const auto again = parked_.find(partition);  // it came back at once, for lack of room
+    return again == parked_.end() || !again->second.contains(turn);
+  }
+  job.no_room = placed == Placed::no_room;
+  parked_bytes_ += bytes_of(job.request);
+  ++parked_count_;
+  parked_[partition].insert(std::move(taken));
+  return false;
 }
 
 void Router::tick() {
-  const Instant now = node_.now.monotonic;
   expire_unsure();
   retry_parked();
-  for (auto at = parked_.begin(); at != parked_.end();) {
-    const Job& job = at->second;
-    if (now < job.deadline) {
-      ++at;
-      continue;
-    }
+  expire_parked();
+  expire_forwarded();
+  go_on_behind();
+}
+
+void Router::expire_parked() {
+  const auto expired = [&](const auto& parked) {
+    const Job& job = parked.second;
+    if (node_.now.monotonic < job.deadline) return false;
     if (job.no_room)
       reject(job.to, Errc::busy, "checkpoints do not keep up with the writes of this node; try again soon");
     else
       reject(job.to, Errc::unavailable,
              "the key's partition has no coordinator in this region now: too few of its replicas are up");
     left(job);
-    at = parked_.erase(at);
+    return true;
+  };
+  for (auto of = parked_.begin(); of != parked_.end();) {
+    std::erase_if(of->second, expired);
+    of = of->second.empty() ? parked_.erase(of) : std::next(of);
   }
-  expire_forwarded();
-  go_on_behind();
 }
 
 void Router::expire_forwarded() {

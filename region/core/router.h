@@ -4,6 +4,7 @@
 // had is unknown. An increment whose client has not named it is named here before it leaves (rule 14), and so
 // can be asked about again: whether it was counted may be found out within its deadline.
 
+#include <deque>
 #include <functional>
 #include <list>
 #include <map>
@@ -46,7 +47,7 @@ class Router {
   void tick();
 
   size_t in_work() const {
-    return parked_.size() + forwarded_.size() + unsure_.size() + behind_ + node_.waiting;
+    return parked_count_ + forwarded_.size() + unsure_count_ + behind_ + node_.waiting;
   }
 
  private:
@@ -69,11 +70,11 @@ class Router {
   // come back, too: what comes later would overtake them.
   struct Way {
     NodeNumber to{};
-    size_t under_way = 0;
-    bool sent_back = false;   // one of them
-    uint64_t from_token = 0;  // and so will be what was sent after this one
-    size_t to_come_back = 0;  // of those, not answered yet
-    uint64_t refused = 0;     // the highest token of which it was heard that it was sent back
+    std::deque<uint64_t> under_way;  // tokens
+    bool sent_back = false;          // one of them
+    uint64_t from_token = 0;         // and so will be what was sent after this one
+    size_t to_come_back = 0;         // of those, not answered yet
+    uint64_t refused = 0;            // the highest token of which it was heard that it was sent back
     // The latest turn of a connection's write that was answered and may have happened.
     uint64_t written = 0;
     std::map<From, uint64_t> written_by;   // likewise, of each that wrote since something was sent back
@@ -92,6 +93,8 @@ class Router {
   // Until it can be placed. Those of a partition go in the order in which they came.
   void park(Job&& job);
   void left(const Job& parked);
+  bool retry_first(PartitionId partition);
+  void expire_parked();
   std::optional<NodeNumber> believed_coordinator(PartitionId partition) const;
   void note_hint(PartitionId partition, const Response& response);
   Placed forward(Job& job, NodeNumber to);
@@ -117,7 +120,7 @@ class Router {
   bool ask_again(Job& job, const Response& response);
   void wait_again(Job&& job);
   void decided(const Job& job);
-  void retry_unsure();
+  void retry_unsure(PartitionId partition);
   void go_on_behind();
   void expire_unsure();
   void answer_unknown(const Job& job);
@@ -125,16 +128,18 @@ class Router {
   NodeState& node_;
   FindPartition partition_;
   FindCoordinator coordinator_;
-  std::map<uint64_t, Job> parked_;           // by turn
-  std::map<PartitionId, size_t> parked_of_;  // how many
-  size_t parked_bytes_ = 0;                  // of what came behind an unsure increment too
-  std::map<NodeNumber, SeenTokens> seen_;    // of each node that forwards
-  std::map<uint64_t, Job> forwarded_;        // by token
+  // By partition, and there by turn: whatever lets one partition's go on does not look at the others'.
+  using Jobs = std::map<PartitionId, std::map<uint64_t, Job>>;
+  Jobs parked_;
+  size_t parked_count_ = 0;
+  size_t parked_bytes_ = 0;                // of what came behind an unsure increment too
+  std::map<NodeNumber, SeenTokens> seen_;  // of each node that forwards
+  std::map<uint64_t, Job> forwarded_;      // by token
   std::map<PartitionId, Way> ways_;
   uint64_t turns_ = 0;
-  // Increments of which nobody can tell yet whether they were counted, and when they are asked about again,
-  // by turn.
-  std::map<uint64_t, Job> unsure_;
+  // Increments of which nobody can tell yet whether they were counted, and when they are asked about again.
+  Jobs unsure_;
+  size_t unsure_count_ = 0;
   struct Undecided {
     size_t count = 0;                // increments, those that are being asked about included
     std::map<uint64_t, Job> behind;  // what came after them from there, by turn. Nobody else waits for them.

@@ -74,8 +74,10 @@ void Router::wait_again(Job&& job) {
   ++job.request.attempt;
   const int64_t pause_ms = std::min(kAgainFirstMs << std::min<uint32_t>(job.tries++, 10), kAgainMostMs);
   job.again = node_.now.monotonic + Duration::millis(pause_ms);
+  ++unsure_count_;
+  auto& jobs = unsure_[job.partition];
   const uint64_t turn = job.to.turn;
-  unsure_.emplace(turn, std::move(job));
+  jobs.emplace(turn, std::move(job));
 }
 
 // It is known what became of it, or nobody will ask any more: what came behind it may go on, once the event
@@ -85,20 +87,23 @@ void Router::decided(const Job& job) {
   if (--undecided_.at(where).count == 0) decided_.push_back(std::move(where));
 }
 
-void Router::retry_unsure() {
+void Router::retry_unsure(PartitionId partition) {
+  const auto of = unsure_.find(partition);
+  if (of == unsure_.end()) return;
   const Instant now = node_.now.monotonic;
-  std::map<uint64_t, Job> jobs = std::move(unsure_);
-  unsure_.clear();
   std::set<From> still;  // nor does one of them overtake another
-  while (!jobs.empty()) {
-    auto taken = jobs.extract(jobs.begin());
-    Job& job = taken.mapped();
+  for (auto at = of->second.begin(); at != of->second.end();) {
+    const auto one = at++;
+    Job& job = one->second;
     From where = from(job);
-    if (!still.contains(where) && now >= job.again && place(job) == Placed::yes) continue;
+    if (!still.contains(where) && now >= job.again && place(job) == Placed::yes) {
+      of->second.erase(one);
+      --unsure_count_;
+      continue;
+    }
     if (!where.first.empty()) still.insert(std::move(where));
-    unsure_.insert(std::move(taken));
   }
-  go_on_behind();
+  if (of->second.empty()) unsure_.erase(of);
 }
 
 void Router::go_on_behind() {
@@ -111,7 +116,7 @@ void Router::go_on_behind() {
     behind_ -= jobs.size();
     for (auto& [turn, job] : jobs) {
       parked_bytes_ -= bytes_of(job.request);
-      if (parked_of_.contains(job.partition) || place(job) != Placed::yes) park(std::move(job));
+      if (parked_.contains(job.partition) || place(job) != Placed::yes) park(std::move(job));
     }
   }
 }
@@ -130,11 +135,13 @@ void Router::answer_unknown(const Job& job) {
 
 void Router::expire_unsure() {
   const Instant now = node_.now.monotonic;
-  for (auto at = unsure_.begin(); at != unsure_.end();) {
-    const auto one = at++;
-    if (now < one->second.deadline) continue;
-    answer_unknown(one->second);
-    unsure_.erase(one);
+  for (auto of = unsure_.begin(); of != unsure_.end();) {
+    unsure_count_ -= std::erase_if(of->second, [&](const auto& unsure) {
+      if (now < unsure.second.deadline) return false;
+      answer_unknown(unsure.second);
+      return true;
+    });
+    of = of->second.empty() ? unsure_.erase(of) : std::next(of);
   }
   for (auto& [where, undecided] : undecided_)
     for (auto at = undecided.behind.begin(); at != undecided.behind.end();) {
