@@ -5,8 +5,10 @@
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
+#include "region/core/message.h"
 #include "tests/region/serving.h"
 #include "tests/region/world.h"
+#include "wan/core/message.h"
 
 using namespace atolldb;
 using atolldb::testing::World;
@@ -26,6 +28,26 @@ WorldOptions three_regions() {
 
 nlohmann::json status_of(World& world, NodeNumber node) {
   return nlohmann::json::parse(world.report(node, region::Op::status));
+}
+
+// Whether a frame says that what was dropped is to come again.
+bool invites(BytesView frame) {
+  struct Acks : wan::MessageHandler {
+    void on(const wan::Open&) override {}
+    void on(const wan::Batch&) override {}
+    void on(const wan::Ack& m) override { again = again || m.again; }
+    void on(const wan::Marker&) override {}
+    void on(const wan::Exchange&) override {}
+    void on(const wan::AskMarker&) override {}
+    void on(const wan::SessionMarker&) override {}
+    bool again = false;
+  };
+  struct Look : region::MessageHandler {
+    void on_wan(BytesView message) override { (void)wan::dispatch(message, acks); }
+    Acks acks;
+  } look;
+  if (region::decode_header(frame)) (void)region::dispatch(frame, look);
+  return look.acks.again;
 }
 
 void set_many(World& world, int first, int count, size_t bytes, Duration between) {
@@ -87,4 +109,29 @@ TEST_CASE("streams: a region's disk is full for long, it is sent everything as s
   CHECK_FALSE(world.converged());
   world.disk(full).capacity_bytes = UINT64_MAX;
   require_converged(world, Duration::seconds(2));
+}
+
+TEST_CASE("streams: the word that there is room is lost, it is said again before the sender's patience ends",
+          "[region]") {
+  World world(three_regions());
+  start(world);
+  world.run_for(Duration::seconds(2));
+  const NodeNumber slow = world.node(1, 0);
+  world.set_sync_time(slow, Duration::millis(4));
+  size_t lost = 0;
+  world.loses = [&](NodeNumber from, NodeNumber to, BytesView frame) {
+    const bool one = from == slow && to == world.node(0, 0) && invites(frame);
+    lost += one ? 1 : 0;
+    return one;
+  };
+  for (int i = 0; i < 1'500; i += 100) set_many(world, i, 100, 500, Duration::micros(200));
+  world.run_for(Duration::millis(300));
+  CHECK(lost > 10);
+  world.loses = {};
+  require_converged(world);
+  const auto to = status_of(world, world.node(0, 0))["regions"];
+  for (const auto& [name, region] : to.items()) {
+    CAPTURE(name);
+    CHECK(region["streams_stalled"] == 0);
+  }
 }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "crdt/base/canary.h"
+#include "crdt/delta.h"
 #include "crdt/restrict.h"
 
 namespace atolldb::wan {
@@ -227,7 +228,8 @@ void Streams::handle_tick(Now now) {
   std::erase_if(marking_, [this](PartitionId partition) { return mark(partition); });
   mark_for_sessions();
   invited_ = 0;
-  invite();
+  invite_again();
+  invite(dropped_.size());
 }
 
 void Streams::look() {
@@ -301,10 +303,14 @@ void Streams::acknowledge(PartitionId partition, RegionId region, Receiving& rec
   send(receiving.sender, Ack{partition, port_.self(), of_region(settled, region), again});
 }
 
+bool Streams::misses(PartitionId partition, const Receiving& receiving) const {
+  return receiving.missing && !port_.settled(partition).contains(*receiving.missing);
+}
+
 // There is room again: who sent what was dropped would not know before its patience ends. A few at a time,
-// or all of them together would fill it at once.
-void Streams::invite() {
-  for (size_t left = dropped_.size(); left > 0 && invited_ < kInvitedMax; --left) {
+// or all of them together would fill it at once. At most so many are looked at.
+void Streams::invite(size_t looks) {
+  for (size_t left = std::min(looks, dropped_.size()); left > 0 && invited_ < kInvitedMax; --left) {
     const Key key = dropped_.front();
     dropped_.pop_front();
     const auto at = receiving_.find(key);
@@ -316,10 +322,31 @@ void Streams::invite() {
     }
     at->second.dropped = false;
     if (!ours) continue;
-    at->second.invited = true;
+    at->second.invitations = 0;
     ++invited_;
-    acknowledge(key.first, key.second, at->second, true);
+    invite(key, at->second);
   }
+}
+
+void Streams::invite(const Key& key, Receiving& receiving) {
+  receiving.invited = true;
+  receiving.invited_at = now_.monotonic;
+  ++receiving.invitations;
+  missing_.insert(key);
+  acknowledge(key.first, key.second, receiving, true);
+}
+
+// An invitation may be lost, and so may what it brings; what comes instead may be newer.
+void Streams::invite_again() {
+  std::erase_if(missing_, [this](const Key& key) {
+    const auto at = receiving_.find(key);
+    if (at == receiving_.end() || at->second.dropped) return true;
+    if (!port_.coordinates(key.first) || !misses(key.first, at->second)) return true;
+    if (now_.monotonic - at->second.invited_at < kInviteEvery) return false;
+    if (at->second.invitations == kInvitationsMax) return true;
+    invite(key, at->second);
+    return false;
+  });
 }
 
 void Streams::on(const Open& m) {
@@ -334,11 +361,14 @@ void Streams::on(const Batch& m) {
   ack_soon(key, receiving);
   for (const BytesView delta : m.deltas) receiving.unacked += delta.size();
   if (std::exchange(receiving.invited, false) && invited_ > 0) --invited_;
-  const bool all = std::all_of(m.deltas.begin(), m.deltas.end(),
-                               [&](BytesView delta) { return port_.enter(m.partition, delta); });
-  if (!all && !port_.has_room(m.partition) && !std::exchange(receiving.dropped, true))
-    dropped_.push_back(key);
-  invite();
+  const auto dropped = std::find_if_not(m.deltas.begin(), m.deltas.end(),
+                                        [&](BytesView delta) { return port_.enter(m.partition, delta); });
+  if (dropped != m.deltas.end() && !port_.has_room(m.partition)) {
+    if (!misses(m.partition, receiving))
+      if (const auto delta = crdt::decode_delta(*dropped)) receiving.missing = delta->dot();
+    if (!std::exchange(receiving.dropped, true)) dropped_.push_back(key);
+  }
+  invite(kInvitedMax);
 }
 
 void Streams::on(const Marker& m) {

@@ -50,6 +50,8 @@ class Streams final : private MessageHandler {
   static constexpr Duration kExchangeEvery = Duration::seconds(2);
   static constexpr size_t kBatchBytes = 512u << 10;
   static constexpr size_t kInvitedMax = 8;  // streams that begin again at a time: each with a small window
+  static constexpr Duration kInviteEvery = Duration::seconds(1);  // while what was dropped is missing
+  static constexpr uint32_t kInvitationsMax = 8;
 
   explicit Streams(Port& port) : port_(port) {}
 
@@ -100,10 +102,13 @@ class Streams final : private MessageHandler {
   };
   struct Receiving {
     NodeNumber sender{};
-    bool ack_due = false;    // in acks_
-    size_t unacked = 0;      // bytes that came since the last acknowledgement
-    bool dropped = false;    // something of it found no room; in dropped_
-    bool invited = false;    // the sender was told to send that again, and nothing has come since
+    bool ack_due = false;        // in acks_
+    size_t unacked = 0;          // bytes that came since the last acknowledgement
+    bool dropped = false;        // something of it found no room; in dropped_
+    bool invited = false;        // the sender was told to send that again, and nothing has come since
+    std::optional<Dot> missing;  // the first that was dropped
+    uint32_t invitations = 0;
+    Instant invited_at;
     crdt::Hlc marker_stamp;  // the newest marker heard
     crdt::DotSet marker_clock;
     crdt::Hlc covered_stamp;  // the newest that this region's settled clock covers
@@ -146,7 +151,7 @@ class Streams final : private MessageHandler {
   void wake(const Key& key, Sending& sending);
   bool idle() const {
     return awake_.empty() && acks_.empty() && have_due_.empty() && marking_.empty() && answered_.empty() &&
-           dropped_.empty();
+           dropped_.empty() && missing_.empty();
   }
   void hurry();
   bool at_rest(PartitionId partition, RegionId region) const;
@@ -169,7 +174,10 @@ class Streams final : private MessageHandler {
   void update_regions_have(PartitionId partition);
   void ack_soon(const Key& key, Receiving& receiving);
   void acknowledge(PartitionId partition, RegionId region, Receiving& receiving, bool again = false);
-  void invite();
+  void invite(size_t looks);
+  void invite(const Key& key, Receiving& receiving);
+  void invite_again();
+  bool misses(PartitionId partition, const Receiving& receiving) const;
 
   Port& port_;
   Now now_;
@@ -190,6 +198,7 @@ class Streams final : private MessageHandler {
   std::map<PartitionId, Instant> session_marked_;  // when one last was, a second ago at most
   std::deque<Key> dropped_;                        // they wait for room, in turn
   size_t invited_ = 0;                             // since the last tick, and not heard of yet
+  std::set<Key> missing_;                          // invited, and what was dropped may not be there yet
   std::set<Key> uncovered_;                        // session markers wait for what they name
   std::map<Key, Sending> sending_;
   struct Losses {
