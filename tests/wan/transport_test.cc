@@ -3,10 +3,17 @@
 
 #include "wan/io/transport.h"
 
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <zmq.h>
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <fstream>
+#include <iomanip>
+#include <set>
+#include <sstream>
 
 #include "tests/wan/transport_rig.h"
 
@@ -18,6 +25,50 @@ bool connected(Process& a, Process& b) {
 }
 
 std::string numbered(int i) { return "frame " + std::to_string(i); }
+
+// Local ports from which connections to this one are being tried, unanswered so far.
+std::set<std::string> tries_at(uint16_t port) {
+  std::ifstream table("/proc/net/tcp");
+  std::set<std::string> ports;
+  std::string line;
+  std::getline(table, line);
+  while (std::getline(table, line)) {
+    std::istringstream fields(line);
+    std::string number, local, remote, state;
+    fields >> number >> local >> remote >> state;
+    if (state == "02" &&
+        remote.substr(9) ==
+            (std::ostringstream() << std::hex << std::uppercase << std::setw(4) << std::setfill('0') << port)
+                .str())
+      ports.insert(local.substr(9));
+  }
+  return ports;
+}
+
+// Listens, and answers nobody: as many connections wait to be taken as may.
+class SilentPort {
+ public:
+  explicit SilentPort(uint16_t port) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const auto* const at = reinterpret_cast<const sockaddr*>(&address);
+    fds_.push_back(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    REQUIRE(bind(fds_[0], at, sizeof address) == 0);
+    REQUIRE(listen(fds_[0], 0) == 0);
+    while (tries_at(port).empty()) {
+      fds_.push_back(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+      connect(fds_.back(), at, sizeof address);
+    }
+  }
+  ~SilentPort() {
+    for (const int fd : fds_) close(fd);
+  }
+
+ private:
+  std::vector<int> fds_;
+};
 
 TEST_CASE("transport: two nodes, frames flow both ways in order", "[wan]") {
   const Cluster cluster({1, 1});
@@ -79,6 +130,21 @@ TEST_CASE("transport: peer away, send says so and nothing is delivered later", "
   REQUIRE(a.send(b, "now"));
   REQUIRE(eventually({&a, &b}, [&] { return !b.received.empty(); }));
   CHECK(b.received[0].frame == "now");
+}
+
+// The system would ask again after 1, 2, 4, up to 64 s: a host that comes back would wait for the next time.
+TEST_CASE("transport: peer's host swallows everything, connecting begins anew every few seconds", "[wan]") {
+  const Cluster cluster({2});
+  const uint16_t port = cluster.topology.nodes[1].peer.port;
+  const SilentPort silent(port);
+  const std::set<std::string> others = tries_at(port);
+  std::set<std::string> tried;
+  Process a(cluster, 1);
+  CHECK(eventually({&a}, [&] {
+    for (const std::string& from : tries_at(port))
+      if (!others.contains(from)) tried.insert(from);
+    return tried.size() >= 3;
+  }));
 }
 
 TEST_CASE("transport: key that is not in the topology, refused and counted while peers go on", "[wan]") {

@@ -16,6 +16,7 @@ namespace atolldb::wan {
 namespace {
 
 constexpr int64_t kHandshakeBytesMax = 4096;  // nothing else is received on this socket
+constexpr int kConnectMs = 2000;  // the system itself asks again for two minutes, more and more rarely
 constexpr int kReconnectMs = 50;
 constexpr int kReconnectMaxMs = 1000;
 constexpr int kMonitored = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED |
@@ -36,6 +37,7 @@ void set_client_options(ZmqSocket& socket, const topology::Node& peer, const Pee
   socket.set(ZMQ_IMMEDIATE, 1);
   socket.set(ZMQ_SNDHWM, kQueueFramesMax);
   socket.set(ZMQ_RCVHWM, 1);
+  socket.set(ZMQ_CONNECT_TIMEOUT, kConnectMs);
   socket.set(ZMQ_RECONNECT_IVL, kReconnectMs);
   socket.set(ZMQ_RECONNECT_IVL_MAX, kReconnectMaxMs);
   if (peer.peer.host.find(':') != std::string::npos) socket.set(ZMQ_IPV6, 1);
