@@ -9,8 +9,8 @@ namespace atolldb::crdt {
 
 namespace {
 
-constexpr uint64_t kVersion = 1;
-constexpr size_t kFields = 3;  // version, key's hash, names
+constexpr uint64_t kContextVersion = 1;
+constexpr size_t kContextFields = 3;  // version, key's hash, names
 
 uint64_t hash_of_key(BytesView key) { return XXH3_64bits(key.data(), key.size()); }
 
@@ -19,8 +19,8 @@ uint64_t hash_of_key(BytesView key) { return XXH3_64bits(key.data(), key.size())
 Bytes encode_context(const NamedContext& context, BytesView key) {
   Bytes out;
   Writer writer(out);
-  writer.array(kFields);
-  writer.uint(kVersion);
+  writer.array(kContextFields);
+  writer.uint(kContextVersion);
   writer.uint(hash_of_key(key));
   writer.array(3 * context.dots.size());
   for (const NamedContext::Named& named : context.dots) {
@@ -37,9 +37,9 @@ Result<NamedContext> decode_context(BytesView bytes, BytesView key) {
                                  std::to_string(kContextBytesMax) + " are allowed"};
   Reader reader(bytes);
   const size_t fields = reader.array();
-  if (const uint64_t version = reader.uint(); reader.ok() && version != kVersion)
+  if (const uint64_t version = reader.uint(); reader.ok() && version != kContextVersion)
     return {Errc::version, "context: version " + std::to_string(version) + ", expected 1"};
-  if (fields != kFields) reader.fail("a context has 3 fields");
+  if (fields != kContextFields) reader.fail("a context has 3 fields");
   const uint64_t hash = reader.uint();
   const size_t names = reader.array();
   if (names % 3 != 0) reader.fail("a name has three fields");

@@ -8,8 +8,8 @@ namespace atolldb::crdt {
 
 namespace {
 
-constexpr uint64_t kVersion = 1;
-constexpr size_t kFields = 5;  // version, key, dots, contexts, parts
+constexpr uint64_t kDeltaVersion = 1;
+constexpr size_t kDeltaFields = 5;  // version, key, dots, contexts, parts
 
 bool has_id(RowTag tag) { return tag != RowTag::header && tag != RowTag::string; }
 
@@ -181,8 +181,8 @@ Bytes encode(const Delta& delta) {
   }
   out.reserve(size);
   Writer writer(out);
-  writer.array(kFields);
-  writer.uint(kVersion);
+  writer.array(kDeltaFields);
+  writer.uint(kDeltaVersion);
   writer.bin(delta.key);
   write(writer, delta.dots);
   writer.array(delta.contexts.size());
@@ -195,9 +195,9 @@ Bytes encode(const Delta& delta) {
 Result<Delta> decode_delta(BytesView bytes) {
   Reader reader(bytes);
   const size_t fields = reader.array();
-  if (const uint64_t version = reader.uint(); reader.ok() && version != kVersion)
+  if (const uint64_t version = reader.uint(); reader.ok() && version != kDeltaVersion)
     return {Errc::version, "delta: version " + std::to_string(version) + ", expected 1"};
-  if (fields != kFields) reader.fail("a delta has 5 fields");
+  if (fields != kDeltaFields) reader.fail("a delta has 5 fields");
   Delta delta;
   const BytesView key = reader.bin();
   if (key.size() > kKeyBytesMax)

@@ -10,8 +10,8 @@ namespace atolldb::crdt {
 
 namespace {
 
-constexpr uint64_t kVersion = 1;
-constexpr size_t kFields = 5;  // version, expiry, live, baseline, context
+constexpr uint64_t kRowVersion = 1;
+constexpr size_t kRowFields = 5;  // version, expiry, live, baseline, context
 constexpr char kEmptyArray = '\x90';
 
 void write_live(Writer& writer, const Row& row, RowTag tag) {
@@ -58,7 +58,7 @@ struct Layout {
 
 Layout layout_of(BytesView bytes) {
   Reader reader(bytes);
-  reader.array_of(kFields);
+  reader.array_of(kRowFields);
   reader.uint();
   reader.uint();
   Layout out;
@@ -153,8 +153,8 @@ Bytes encode(const Row& row, const RowName& name) {
   for (const Live& l : row.live) size += 40 + l.value.size();
   out.reserve(size);
   Writer writer(out);
-  writer.array(kFields);
-  writer.uint(kVersion);
+  writer.array(kRowFields);
+  writer.uint(kRowVersion);
   writer.uint(row.expiry_ms);
   write_live(writer, row, name.tag);
   if (name.tag == RowTag::field)
@@ -168,9 +168,9 @@ Bytes encode(const Row& row, const RowName& name) {
 Result<Row> decode_row(const RowName& name, BytesView bytes) {
   Reader reader(bytes);
   const size_t fields = reader.array();
-  if (const uint64_t version = reader.uint(); reader.ok() && version != kVersion)
+  if (const uint64_t version = reader.uint(); reader.ok() && version != kRowVersion)
     return {Errc::version, "row: version " + std::to_string(version) + ", expected 1"};
-  if (fields != kFields) reader.fail("a row has 5 fields");
+  if (fields != kRowFields) reader.fail("a row has 5 fields");
   Row row;
   row.expiry_ms = reader.uint();
   read_live(reader, name, row);
@@ -188,7 +188,7 @@ Result<Row> decode_row(const RowName& name, BytesView bytes) {
 
 bool holds_live(BytesView bytes) {
   Reader reader(bytes);
-  reader.array_of(kFields);
+  reader.array_of(kRowFields);
   reader.uint();
   reader.uint();
   ensure(reader.ok(), "only rows that were written by encode() are looked into");
@@ -197,7 +197,7 @@ bool holds_live(BytesView bytes) {
 
 bool is_plain_field(BytesView bytes) {
   Reader reader(bytes);
-  reader.array_of(kFields);
+  reader.array_of(kRowFields);
   reader.uint();
   reader.uint();
   if (reader.array() != 3) return false;  // no live dot

@@ -7,8 +7,8 @@ namespace atolldb::crdt {
 
 namespace {
 
-constexpr uint64_t kVersion = 1;
-constexpr size_t kFields = 3;  // version, clock, keys
+constexpr uint64_t kUnitsVersion = 1;
+constexpr size_t kUnitsFields = 3;  // version, clock, keys
 
 void write_rows(Writer& writer, const std::vector<EncodedRow>& rows) {
   writer.array(3 * rows.size());
@@ -65,8 +65,8 @@ std::vector<NamedRow> read_rows(Reader& reader, bool elements, std::optional<Err
 Bytes encode_units(const DotSet& clock, const std::vector<EncodedKey>& keys) {
   Bytes out;
   Writer writer(out);
-  writer.array(kFields);
-  writer.uint(kVersion);
+  writer.array(kUnitsFields);
+  writer.uint(kUnitsVersion);
   write(writer, clock);
   writer.array(3 * keys.size());
   for (const EncodedKey& key : keys) {
@@ -80,9 +80,9 @@ Bytes encode_units(const DotSet& clock, const std::vector<EncodedKey>& keys) {
 Result<Units> decode_units(BytesView bytes) {
   Reader reader(bytes);
   const size_t fields = reader.array();
-  if (const uint64_t version = reader.uint(); reader.ok() && version != kVersion)
+  if (const uint64_t version = reader.uint(); reader.ok() && version != kUnitsVersion)
     return {Errc::version, "units: version " + std::to_string(version) + ", expected 1"};
-  if (fields != kFields) reader.fail("units have 3 fields");
+  if (fields != kUnitsFields) reader.fail("units have 3 fields");
   Units out;
   out.clock = read_dot_set(reader);
   const size_t keys = reader.array();

@@ -13,11 +13,6 @@ constexpr size_t kBehindBytesMax = 64u << 20;  // of a node
 // Stamps are issued from clocks that are at most kDriftMaxMs off the median of all, to either side.
 constexpr uint64_t kAheadMaxMs = 2 * crdt::HybridClock::kDriftMaxMs;
 
-size_t bytes_of(const Request& request) {
-  size_t bytes = sizeof request + request.key.size() + request.value.size();
-  for (const Bytes& arg : request.args) bytes += sizeof arg + arg.size();
-  return bytes + request.seen.size() * sizeof(SeenIn);
-}
 }  // namespace
 
 // -- requests of sessions

@@ -11,12 +11,6 @@ namespace atolldb::region {
 namespace {
 constexpr size_t kBlockedBytesMax = 64u << 20;  // of a node
 
-size_t bytes_of(const Request& request) {
-  size_t bytes = sizeof request + request.key.size() + request.value.size();
-  for (const Bytes& arg : request.args) bytes += sizeof arg + arg.size();
-  return bytes;
-}
-
 // The field that a write sets, where it sets one.
 const Bytes* field_of(const crdt::Delta& delta, const Dot& dot) {
   for (const crdt::Part& part : delta.parts)

@@ -138,6 +138,13 @@ struct Request {
   Seen seen;    // what the token says. Set by the door that has verified it, and never taken from clients
 };
 
+// The memory that it takes while it waits, for the bounds of those who keep some waiting.
+inline size_t bytes_of(const Request& request) {
+  size_t bytes = sizeof request + request.key.size() + request.value.size();
+  for (const Bytes& arg : request.args) bytes += sizeof arg + arg.size();
+  return bytes + request.seen.size() * sizeof(SeenIn);
+}
+
 // Whether it leaves less behind than was there: then it is taken on a full disk, too, as far as its reserve
 // reaches.
 inline bool removes(const Request& request) {

@@ -9,12 +9,6 @@
 
 namespace atolldb::region {
 
-size_t Router::bytes_of(const Request& request) {
-  size_t bytes = sizeof request + request.key.size() + request.value.size();
-  for (const Bytes& arg : request.args) bytes += sizeof arg + arg.size();
-  return bytes;
-}
-
 namespace {
 constexpr Duration kAwaitedMax = Duration::seconds(1);
 

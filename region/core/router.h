@@ -88,7 +88,6 @@ class Router {
     nobody,   // can take it now
     no_room,  // until a checkpoint has made some
   };
-  static size_t bytes_of(const Request& request);
   Placed place(Job& job);
   // Until it can be placed. Those of a partition go in the order in which they came.
   void park(Job&& job);

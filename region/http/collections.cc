@@ -237,14 +237,14 @@ constexpr Path::Method kField[] = {{"GET", field, {}},
                                    {"PUT", set_field, {}},
                                    {"POST", add_to_field, kAmount},
                                    {"DELETE", remove_field, {}}};
-constexpr Path kPaths[] = {{"/v1/set/{key}", kSet},
-                           {"/v1/set/{key}/{member}", kMember},
-                           {"/v1/counter/{key}", kCounter},
-                           {"/v1/map/{key}", kMap},
-                           {"/v1/map/{key}/{field}", kField}};
+constexpr Path kCollectionPaths[] = {{"/v1/set/{key}", kSet},
+                                     {"/v1/set/{key}/{member}", kMember},
+                                     {"/v1/counter/{key}", kCounter},
+                                     {"/v1/map/{key}", kMap},
+                                     {"/v1/map/{key}/{field}", kField}};
 
 }  // namespace
 
-std::span<const Path> collection_paths() { return kPaths; }
+std::span<const Path> collection_paths() { return kCollectionPaths; }
 
 }  // namespace atolldb::http

@@ -64,14 +64,14 @@ constexpr Path::Method kReadyz[] = {{"GET", readyz, {}}};
 constexpr Path::Method kStatus[] = {{"GET", status, {}}};
 constexpr Path::Method kOpenApiMethods[] = {{"GET", openapi, {}}};
 constexpr Path::Method kMetrics[] = {{"GET", metrics, {}}};
-constexpr Path kPaths[] = {{"/healthz", kHealthz},
-                           {"/readyz", kReadyz},
-                           {"/v1/status", kStatus},
-                           {"/v1/openapi.json", kOpenApiMethods},
-                           {"/metrics", kMetrics}};
+constexpr Path kNodePaths[] = {{"/healthz", kHealthz},
+                               {"/readyz", kReadyz},
+                               {"/v1/status", kStatus},
+                               {"/v1/openapi.json", kOpenApiMethods},
+                               {"/metrics", kMetrics}};
 
 }  // namespace
 
-std::span<const Path> node_paths() { return kPaths; }
+std::span<const Path> node_paths() { return kNodePaths; }
 
 }  // namespace atolldb::http

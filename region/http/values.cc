@@ -152,10 +152,10 @@ constexpr std::array<const char*, 2> kGetParameters{"siblings", "context"};
 constexpr std::array<const char*, 1> kPutParameters{"context_in"};
 constexpr Path::Method kMethods[] = {
     {"GET", get, kGetParameters}, {"PUT", put, kPutParameters}, {"POST", append, {}}, {"DELETE", del, {}}};
-constexpr Path kPaths[] = {{"/v1/kv/{key}", kMethods}};
+constexpr Path kValuePaths[] = {{"/v1/kv/{key}", kMethods}};
 
 }  // namespace
 
-std::span<const Path> value_paths() { return kPaths; }
+std::span<const Path> value_paths() { return kValuePaths; }
 
 }  // namespace atolldb::http

@@ -58,12 +58,6 @@ Response rejected(uint64_t correlation, NodeNumber node, Errc code, std::string 
   return response;
 }
 
-size_t bytes_of(const Request& request) {
-  size_t bytes = sizeof request + request.key.size() + request.value.size();
-  for (const auto& arg : request.args) bytes += sizeof arg + arg.size();
-  return bytes;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<ClientServer>> ClientServer::open(void* zmq_context, const topology::Node& node,

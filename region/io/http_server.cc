@@ -22,7 +22,7 @@ namespace {
 
 constexpr int kBacklog = 512;
 constexpr int kBodyLookMs = 200;  // how soon a worker that waits for a body sees the end
-constexpr size_t kReadBytes = 64u << 10;
+constexpr size_t kRequestReadBytes = 64u << 10;
 constexpr size_t kSmallAnswer = 64u << 10;  // told whatever waits already
 constexpr Duration kGrace =
     Duration::seconds(1);  // the node answers at the deadline; this is for what is late
@@ -272,8 +272,8 @@ bool HttpServer::more(Connection& connection, HttpWire& wire, Instant begin) con
       if (size > 0) connection.written += static_cast<size_t>(size);
     }
     const size_t before = wire.input.size();
-    wire.input.resize(before + kReadBytes);
-    const ssize_t size = recv(connection.fd, wire.input.data() + before, kReadBytes, 0);
+    wire.input.resize(before + kRequestReadBytes);
+    const ssize_t size = recv(connection.fd, wire.input.data() + before, kRequestReadBytes, 0);
     const bool later = size < 0 && would_block();
     wire.input.resize(before + static_cast<size_t>(std::max<ssize_t>(size, 0)));
     if (size > 0) return true;

@@ -26,11 +26,11 @@ constexpr Duration kTick = Duration::seconds(1);
 constexpr uint32_t kNumberMax = (1u << 24) - 1;  // three bytes of a name
 constexpr int kBacklog = 512;
 
-void put(Bytes& out, uint32_t number, int bytes) {
+void put_number(Bytes& out, uint32_t number, int bytes) {
   for (int i = 0; i < bytes; ++i) out.push_back(static_cast<char>(number >> (8 * i)));
 }
 
-uint32_t take(BytesView name, size_t at, int bytes) {
+uint32_t take_number(BytesView name, size_t at, int bytes) {
   uint32_t number = 0;
   for (int i = 0; i < bytes; ++i)
     number |= static_cast<uint32_t>(static_cast<unsigned char>(name[at + static_cast<size_t>(i)])) << (8 * i);
@@ -209,10 +209,10 @@ void RespServer::took(Peer& peer) {
   for (resp::Connection::Asked& asked : asked_) {
     Bytes name;
     name.push_back(kDoor);
-    put(name, peer.number, 3);
-    put(name, peer.generation, 3);
-    put(name, asked.slot, 4);
-    put(name, asked.number, 4);
+    put_number(name, peer.number, 3);
+    put_number(name, peer.generation, 3);
+    put_number(name, asked.slot, 4);
+    put_number(name, asked.number, 4);
     peer.asked.push_back({{std::move(name)}, std::move(asked.request)});
   }
   asked_.clear();
@@ -251,7 +251,7 @@ void RespServer::hand_over(Peer& peer, std::vector<ClientServer::Accepted>& requ
   auto& asked = peer.asked;
   if (is_full(peer)) {
     const auto first = [&](const ClientServer::Accepted& one) {
-      return take(one.client.route, 7, 4) == peer.connection.first_slot();
+      return take_number(one.client.route, 7, 4) == peer.connection.first_slot();
     };
     const auto begin = asked.begin() + static_cast<ptrdiff_t>(peer.handed);
     const auto others =
@@ -270,11 +270,12 @@ void RespServer::hand_over(Peer& peer, std::vector<ClientServer::Accepted>& requ
 
 void RespServer::reply(const node::ClientId& to, Response&& response) {
   if (to.route.size() != kNameBytes) return;
-  const uint32_t number = take(to.route, 1, 3);
+  const uint32_t number = take_number(to.route, 1, 3);
   if (number >= peers_.size() || !peers_[number]) return;  // it has gone
   Peer& peer = *peers_[number];
-  if (peer.gone || peer.generation != take(to.route, 4, 3)) return;
-  peer.connection.answer(take(to.route, 7, 4), take(to.route, 11, 4), std::move(response), asked_);
+  if (peer.gone || peer.generation != take_number(to.route, 4, 3)) return;
+  peer.connection.answer(take_number(to.route, 7, 4), take_number(to.route, 11, 4), std::move(response),
+                         asked_);
   took(peer);
 }
 

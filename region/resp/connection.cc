@@ -10,12 +10,6 @@ constexpr size_t kInputKept = 16u << 10;  // memory of an input buffer that has 
 constexpr size_t kScriptWordsMax = 128u << 10;
 constexpr const char* kNoRoom = "BUSY commands in work fill this node's memory for them; try again soon";
 
-size_t bytes_of(const region::Request& request) {
-  size_t bytes = sizeof request + request.key.size() + request.value.size();
-  for (const Bytes& arg : request.args) bytes += sizeof arg + arg.size();
-  return bytes;
-}
-
 // A script has its words, and makes requests of them whose answers come back together.
 size_t script_bytes(const std::vector<BytesView>& words) {
   size_t bytes = words.size() * (sizeof(Bytes) + sizeof(region::Request) + sizeof(region::Response));
@@ -154,7 +148,7 @@ void Connection::begin_command(std::vector<Asked>& asked) {
     return push_done(std::move(slot));
   }
   slot.held = Hold(*node_.room);
-  if (!slot.held.grow(bytes_of(*call.request))) return reply_error(kNoRoom);
+  if (!slot.held.grow(region::bytes_of(*call.request))) return reply_error(kNoRoom);
   slot.read = region::reads_key(call.request->op);
   slot.render = call.render;
   slot.option = call.option;

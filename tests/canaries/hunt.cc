@@ -88,7 +88,7 @@ sim::Plan plan_of(const std::string& where, uint64_t seed) {
 
 // "disk", "disk errors" or "disk damage".
 Catch lives(const std::string& where, uint64_t seed) {
-  storage::testing::DiskFaults faults;
+  storage::testing::LifeFaults faults;
   faults.sync_errors = faults.write_errors = faults.full_disks = where == "disk errors";
   faults.flipped_bits = where == "disk damage";
   storage::testing::LivesSeen seen;

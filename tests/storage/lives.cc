@@ -31,7 +31,7 @@ uint64_t number(BytesView bytes) {
 
 class Lives {
  public:
-  Lives(uint64_t seed, const DiskFaults& faults, bool periodic, LivesSeen& seen)
+  Lives(uint64_t seed, const LifeFaults& faults, bool periodic, LivesSeen& seen)
       : prng_(seed), faults_(faults), periodic_(periodic), seen_(seen) {}
 
   void live_and_die() {
@@ -235,7 +235,7 @@ class Lives {
   }
 
   Prng prng_;
-  const DiskFaults faults_;
+  const LifeFaults faults_;
   const bool periodic_;
   LivesSeen& seen_;
   VirtualDisk disk_;
@@ -253,7 +253,7 @@ class Lives {
 
 }  // namespace
 
-void run_lives(uint64_t seed, const DiskFaults& faults, bool periodic, LivesSeen& seen) {
+void run_lives(uint64_t seed, const LifeFaults& faults, bool periodic, LivesSeen& seen) {
   Lives lives(seed, faults, periodic, seen);
   for (int life = 0; life < 25; ++life) lives.live_and_die();
 }

@@ -9,7 +9,7 @@
 
 namespace atolldb::storage::testing {
 
-struct DiskFaults {
+struct LifeFaults {
   bool sync_errors = false, write_errors = false, full_disks = false, flipped_bits = false;
 };
 
@@ -20,6 +20,6 @@ struct LivesSeen {
 };
 
 // One disk's lives, a function of the seed. Throws std::runtime_error with the life and what is wrong.
-void run_lives(uint64_t seed, const DiskFaults& faults, bool periodic, LivesSeen& seen);
+void run_lives(uint64_t seed, const LifeFaults& faults, bool periodic, LivesSeen& seen);
 
 }  // namespace atolldb::storage::testing

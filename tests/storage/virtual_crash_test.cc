@@ -11,7 +11,7 @@ using namespace atolldb::storage::testing;
 
 namespace {
 
-LivesSeen run_seeds(uint64_t first_seed, uint64_t seeds, const DiskFaults& faults, bool periodic = false) {
+LivesSeen run_seeds(uint64_t first_seed, uint64_t seeds, const LifeFaults& faults, bool periodic = false) {
   LivesSeen seen;
   // ATOLL_LIVES=20: so many times as many seeds, for a long night.
   const char* longer = std::getenv("ATOLL_LIVES");
@@ -38,7 +38,7 @@ TEST_CASE("virtual disk: thousands of deaths at any moment, everything that was 
 }
 
 TEST_CASE("virtual disk: syncs and writes that fail, nothing that was durable goes", "[storage][virtual]") {
-  DiskFaults faults;
+  LifeFaults faults;
   faults.sync_errors = faults.write_errors = true;
   const LivesSeen seen = run_seeds(1000, 120, faults);
   CHECK(seen.failures > 100);
@@ -47,7 +47,7 @@ TEST_CASE("virtual disk: syncs and writes that fail, nothing that was durable go
 
 TEST_CASE("virtual disk: disks that fill up and get room again, nothing durable is lost",
           "[storage][virtual]") {
-  DiskFaults faults;
+  LifeFaults faults;
   faults.full_disks = true;
   const LivesSeen seen = run_seeds(2000, 80, faults);
   CHECK(seen.refused > 100);
@@ -56,7 +56,7 @@ TEST_CASE("virtual disk: disks that fill up and get room again, nothing durable 
 
 TEST_CASE("virtual disk: flipped bits in the log, nothing wrong is handed out and no loss goes unnoticed",
           "[storage][virtual]") {
-  DiskFaults faults;
+  LifeFaults faults;
   faults.flipped_bits = true;
   const LivesSeen seen = run_seeds(4000, 100, faults);
   CHECK(seen.flips > 300);

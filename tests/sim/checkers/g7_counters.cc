@@ -14,7 +14,7 @@ namespace atolldb::sim {
 namespace {
 
 using region::Op;
-constexpr uint64_t kSteps = 300'000;
+constexpr uint64_t kCounterSteps = 300'000;
 using Vector = std::vector<uint32_t>;
 
 struct Sight {
@@ -126,7 +126,7 @@ class Counter {
           o->op == Op::get && !o->found ? Vector(e_.regions) : digits_of(o->shown, e_.regions);
       return (*vector)[region_] == state[0];
     });
-    if (linearizer.search(kSteps) == Linear::no)
+    if (linearizer.search(kCounterSteps) == Linear::no)
       fail(verdict, "its own adds and the reads are not linearizable");
   }
 

@@ -14,8 +14,8 @@ namespace {
 
 using nlohmann::json;
 
-constexpr Duration kAskLimit = Duration::seconds(10);
-constexpr auto kAskPause = std::chrono::milliseconds(100);
+constexpr Duration kConvergenceLimit = Duration::seconds(10);
+constexpr auto kConvergencePause = std::chrono::milliseconds(100);
 
 Result<std::vector<Digests>> ask_digests(const topology::Topology& topology) {
   std::vector<NodeNumber> nodes;
@@ -23,7 +23,7 @@ Result<std::vector<Digests>> ask_digests(const topology::Topology& topology) {
   region::Request request;
   request.op = region::Op::digest;
   std::vector<Digests> all;
-  for (const NodeAnswer& answer : ask_nodes(topology, nodes, request, kAskLimit)) {
+  for (const NodeAnswer& answer : ask_nodes(topology, nodes, request, kConvergenceLimit)) {
     const std::string& name = topology.find(answer.node)->name;
     if (!answer.response || answer.response->outcome != region::Outcome::done) {
       return {Errc::unavailable, name + " does not say its digests" +
@@ -82,7 +82,7 @@ Status wait_until_equal(const topology::Topology& topology, Duration limit, Prog
       if (report.converged) return ok();
     }
     if (waited >= limit) return digests ? ok() : Status(digests.error());
-    std::this_thread::sleep_for(kAskPause);  // between two questions; nobody announces convergence
+    std::this_thread::sleep_for(kConvergencePause);  // between two questions; nobody announces convergence
   }
 }
 

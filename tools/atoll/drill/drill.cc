@@ -15,7 +15,7 @@ namespace atolldb::tools {
 namespace {
 
 constexpr Duration kServingLimit = Duration::seconds(30);
-constexpr auto kAskPause = std::chrono::milliseconds(100);
+constexpr auto kServePause = std::chrono::milliseconds(100);
 
 std::vector<NodeNumber> all_nodes(const topology::Topology& topology) {
   std::vector<NodeNumber> nodes;
@@ -41,7 +41,7 @@ Status wait_until_serving(const topology::Topology& topology, Progress& progress
       return {Errc::unavailable, name + " does not serve (" + states[*worst].detail +
                                      "); start it first, a dev cluster with: atoll dev up"};
     progress.update(ready, nodes.size(), "waiting until " + name + " serves");
-    std::this_thread::sleep_for(kAskPause);  // between two questions; nobody announces it
+    std::this_thread::sleep_for(kServePause);  // between two questions; nobody announces it
   }
 }
 

@@ -13,14 +13,14 @@ namespace {
 
 constexpr size_t kForeignKeysMax = 1'000'000;
 constexpr uint32_t kInFlight = 128;  // reads of one node
-constexpr uint32_t kDeadlineMs = 60'000;
-constexpr auto kProgressPause = std::chrono::milliseconds(50);
+constexpr uint32_t kVerifyDeadlineMs = 60'000;
+constexpr auto kVerifyPause = std::chrono::milliseconds(50);
 
 Result<std::unique_ptr<client::Client>> open_client(const topology::Topology& topology,
                                                     const topology::Region& region) {
   client::Options options;
   options.region = region.name;
-  options.attempt_timeout_ms = kDeadlineMs;
+  options.attempt_timeout_ms = kVerifyDeadlineMs;
   options.in_flight_max = kInFlight * static_cast<uint32_t>(region.nodes.size() + 1);
   return client::Client::open(topology, options);
 }
@@ -29,7 +29,7 @@ Result<region::Response> scan_page(client::Client& client, const topology::Node&
   region::Request request;
   request.op = region::Op::scan;
   request.local = true;
-  request.deadline_ms = kDeadlineMs;
+  request.deadline_ms = kVerifyDeadlineMs;
   request.args.push_back(std::move(cursor));
   client::Target target;
   target.node = node.number;
@@ -74,7 +74,7 @@ class Verification {
     uint64_t all = 1;
     for (const auto& verifier : verifiers_) all += verifier->total();
     std::unique_lock hold(mutex_);
-    while (!changed_.wait_for(hold, kProgressPause, [this] { return finished_ == verifiers_.size(); })) {
+    while (!changed_.wait_for(hold, kVerifyPause, [this] { return finished_ == verifiers_.size(); })) {
       uint64_t answered = 0;
       for (const auto& verifier : verifiers_) answered += verifier->answered();
       progress.update(answered, all, "comparing every node: " + std::to_string(answered) + " reads");
@@ -90,7 +90,7 @@ class Verification {
       if (!client) return client.error();
       clients_.push_back(*std::move(client));
       for (const NodeNumber node : region.nodes) {
-        const VerifierConfig config{node, kInFlight, kDeadlineMs};
+        const VerifierConfig config{node, kInFlight, kVerifyDeadlineMs};
         verifiers_.push_back(std::make_unique<Verifier>(config, topology_, expected_, foreign_,
                                                         *clients_.back(), [this] { on_finished(); }));
       }
