@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """redis-benchmark against Debian's redis-server with `appendfsync always` and against Atoll, in turn on this machine: 50
-connections, values of 100 bytes, a million keys, without pipelining and 16 deep. Prints a table in Markdown: requests a
-second, the processor time that all processes spent on one request (the load generator's included), and the ratio of the
-throughput to Redis in the same run; where regions write to each other, how long the others took to have everything.
+connections, values of 100 bytes, a million keys, without pipelining and 16 deep. All systems are up throughout, and take
+turns within each round of each test. Prints a table in Markdown: requests a second, the processor time that all processes
+of a system spent on one request (the load generator's included), and the ratio of the throughput to Redis in the same
+round; where regions write to each other, how long the others took to have everything.
 
     tests/bench/redis_compare.py [--build build] [--requests 100000] [--rounds 3] [--only NAME] [--json FILE] [--write FILE]
 
@@ -135,32 +136,39 @@ def main():
     for program in ("redis-server", "redis-benchmark"):
         if shutil.which(program) is None:
             raise SystemExit(program + " is not installed: apt-get install redis-server redis-tools")
+    wanted = [name for name in SYSTEMS if name.startswith("Redis") or not options.only or
+              any(part in name for part in options.only)]
     figures, behind = {}, {}
-    for name, system in SYSTEMS.items():
-        if options.only and not name.startswith("Redis") and not any(part in name for part in options.only):
-            continue
-        say("== " + name)
-        with system(options) as (port, pids, converge):
-            for depth in DEPTHS:
-                for test in TESTS:
-                    requests = options.requests * (3 if depth > 1 else 1)
-                    runs = []
-                    for _ in range(options.rounds):
-                        runs.append(measure(port, pids, test, depth, requests))
+    with contextlib.ExitStack() as stack:
+        running = {name: stack.enter_context(SYSTEMS[name](options)) for name in wanted}
+        for depth in DEPTHS:
+            for test in TESTS:
+                runs = {name: [] for name in running}
+                for _ in range(options.rounds):
+                    for name, (port, pids, converge) in running.items():
+                        runs[name].append(measure(port, pids, test, depth, options.requests * (3 if depth > 1 else 1)))
                         if converge:
                             behind[name] = max(behind.get(name, 0), converge())
-                    rate = statistics.median(run[0] for run in runs)
-                    cpu = statistics.median(run[1] for run in runs)
-                    figures[name, test, depth] = rate, cpu
-                    say("{:5} {:2} deep {:9.0f}/s {:6.1f} us CPU".format(test.upper(), depth, rate, cpu))
+                for name, figure in figures_of(runs).items():
+                    figures[name, test, depth] = figure
+                    say("{:5} {:2} deep {:9.0f}/s {:6.1f} us CPU {:5.2f}  {}".format(test.upper(), depth, *figure, name))
     lines = table_of(figures, behind)
     print("\n".join(lines))
     if options.write:
         write_into(options.write, lines)
     if options.json:
         with open(options.json, "w") as file:
-            json.dump([{"system": name, "test": test, "depth": depth, "per_second": rate, "cpu_us": cpu}
-                       for (name, test, depth), (rate, cpu) in figures.items()], file, indent=1)
+            json.dump([{"system": name, "test": test, "depth": depth, "per_second": rate, "cpu_us": cpu, "ratio": ratio}
+                       for (name, test, depth), (rate, cpu, ratio) in figures.items()], file, indent=1)
+
+
+def figures_of(runs):
+    """Of each system the medians of its requests a second, microseconds a request, and of the ratios to Redis in the same
+    round: a disk that changes its pace between two rounds does so for both."""
+    redis = next(iter(runs.values()))
+    return {name: (statistics.median(rate for rate, _ in own), statistics.median(cpu for _, cpu in own),
+                   statistics.median(rate / of_redis for (rate, _), (of_redis, _) in zip(own, redis)))
+            for name, own in runs.items()}
 
 
 def table_of(figures, behind):
@@ -172,9 +180,8 @@ def table_of(figures, behind):
     for name in names:
         cells = []
         for test, depth in tests:
-            rate, cpu = figures[name, test, depth]
-            ratio = "" if name == names[0] else ", **{:.2f}**".format(rate / figures[names[0], test, depth][0])
-            cells.append("{:,.0f}/s, {:.1f} µs{}".format(rate, cpu, ratio))
+            rate, cpu, ratio = figures[name, test, depth]
+            cells.append("{:,.0f}/s, {:.1f} µs{}".format(rate, cpu, "" if name == names[0] else ", **{:.2f}**".format(ratio)))
         cells.append("{:.2f} s at most".format(behind[name]) if name in behind else "")
         lines.append("| {} | {} |".format(name, " | ".join(cells)))
     return lines
