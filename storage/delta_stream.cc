@@ -29,6 +29,7 @@ void DeltaStream::advance(const Outbox& outbox) {
 void DeltaStream::forget() {
   acked_.clear();
   first_unacked_ = next_ = sent_ = 0;
+  patience_factor_ = 1;  // that of its earlier start says nothing of this one
 }
 
 bool DeltaStream::stalled(Instant now, const Outbox& outbox, Duration patience) const {

@@ -275,7 +275,7 @@ void Coordinator::on_stands(NodeNumber from, uint64_t round) {
 void Coordinator::on_peer_up(NodeNumber peer) {
   Follower* follower = this->follower(peer);
   if (follower == nullptr || deposed()) return;
-  follower->stream.rewind();
+  follower->stream.go_back();
   follower->progress_whole = true;
   if (!follower->reported)
     prepare(*follower);

@@ -91,6 +91,19 @@ TEST_CASE("delta stream: after a rewind, starts slowly and widens with every ans
   CHECK(take(stream, {1}, outbox).size() == 2 * first);
 }
 
+TEST_CASE("delta stream: a destination that begins anew, waited for no longer than at first",
+          "[storage][outbox]") {
+  Outbox outbox;
+  DeltaStream stream;
+  for (uint64_t c = 1; c <= 3; ++c) add(outbox, kOurs, c);
+  for (int i = 0; i < 3; ++i) stream.rewind();
+  CHECK(take(stream, {0}, outbox).size() == 3);
+  CHECK_FALSE(stream.stalled(Instant{1} + kPatience, outbox, kPatience));
+  stream.forget();
+  CHECK(take(stream, {0}, outbox).size() == 3);
+  CHECK(stream.stalled(Instant{1} + kPatience, outbox, kPatience));
+}
+
 TEST_CASE("delta stream: entries of others, passed over and not waited for", "[storage][outbox]") {
   Outbox outbox;
   DeltaStream stream([](const Dot& dot) { return dot.actor == kOurs; });
