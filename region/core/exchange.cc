@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "crdt/base/big_endian.h"
 #include "crdt/base/canary.h"
 #include "region/core/request_ids.h"
 
@@ -16,7 +17,7 @@ bool is(char kind, BytesView cursor) { return !cursor.empty() && cursor.front() 
 
 Bytes entries_from(uint64_t number) {
   Bytes cursor(1, kEntries);
-  for (int shift = 56; shift >= 0; shift -= 8) cursor.push_back(static_cast<char>(number >> shift));
+  append_big_endian(cursor, number);
   return cursor;
 }
 

@@ -1,3 +1,4 @@
+#include "crdt/base/big_endian.h"
 #include "crdt/row_key.h"
 #include "region/core/look.h"
 #include "region/core/node_state.h"
@@ -25,7 +26,7 @@ const char* name_of(crdt::Type type) {
 
 Bytes encode_place(uint64_t hash) {
   Bytes out;
-  for (int shift = 56; shift >= 0; shift -= 8) out.push_back(static_cast<char>(hash >> shift));
+  append_big_endian(out, hash);
   return out;
 }
 

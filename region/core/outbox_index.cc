@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "crdt/base/big_endian.h"
 #include "crdt/fields.h"
 
 namespace atolldb::region {
@@ -33,17 +34,14 @@ void fields(Io& io, Row& r) {
 // 'o' begin end.
 Bytes row_key(storage::LogRange range) {
   Bytes key(1, kRowTag);
-  for (const uint64_t position : {range.begin.value, range.end.value})
-    for (int shift = 56; shift >= 0; shift -= 8) key.push_back(static_cast<char>(position >> shift));
+  append_big_endian(key, range.begin.value);
+  append_big_endian(key, range.end.value);
   return key;
 }
 
 std::optional<storage::LogRange> parse_row_key(BytesView key) {
   if (key.size() != 17) return std::nullopt;
-  uint64_t positions[2] = {};
-  for (size_t i = 0; i < 16; ++i)
-    positions[i / 8] = positions[i / 8] << 8 | static_cast<unsigned char>(key[1 + i]);
-  return storage::LogRange{{positions[0]}, {positions[1]}};
+  return storage::LogRange{{read_big_endian(key.substr(1, 8))}, {read_big_endian(key.substr(9))}};
 }
 
 bool of_this_version(BytesView value) {

@@ -3,22 +3,13 @@
 #include <array>
 #include <string>
 
+#include "crdt/base/big_endian.h"
 #include "crdt/base/ensure.h"
 
 namespace atolldb::region {
 namespace {
 
 constexpr std::string_view kLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-void put(Bytes& out, uint64_t value, int bytes) {
-  for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8) out.push_back(static_cast<char>(value >> shift));
-}
-
-uint64_t take(BytesView bytes) {
-  uint64_t value = 0;
-  for (const char byte : bytes) value = value << 8 | static_cast<uint8_t>(byte);
-  return value;
-}
 
 constexpr auto kValues = [] {
   std::array<int8_t, 256> out{};
@@ -60,9 +51,9 @@ Result<std::vector<TokenPiece>> parse_token(BytesView token) {
                                std::to_string(TokenPiece::kBytes) + ": a part of it is missing"};
   std::vector<TokenPiece> out;
   for (; !token.empty(); token.remove_prefix(TokenPiece::kBytes)) {
-    const TokenPiece piece{
-        {RegionId{static_cast<uint16_t>(take(token.substr(0, 2)))}, take(token.substr(2, 8))},
-        token.substr(10, TokenPiece::kMacBytes)};
+    const TokenPiece piece{{RegionId{static_cast<uint16_t>(read_big_endian(token.substr(0, 2)))},
+                            read_big_endian(token.substr(2, 8))},
+                           token.substr(10, TokenPiece::kMacBytes)};
     if (piece.seen.stamp == 0) return {Errc::corrupt, "token: found a region without a stamp"};
     if (!out.empty() && piece.seen.region <= out.back().seen.region)
       return {Errc::corrupt, "token: found regions that do not ascend"};
@@ -75,8 +66,8 @@ Bytes format_token(const std::vector<TokenPiece>& pieces) {
   Bytes out(1, static_cast<char>(kTokenVersion));
   for (const TokenPiece& piece : pieces) {
     ensure(piece.mac.size() == TokenPiece::kMacBytes, "a token's piece has its code");
-    put(out, raw(piece.seen.region), 2);
-    put(out, piece.seen.stamp, 8);
+    append_big_endian(out, raw(piece.seen.region), 2);
+    append_big_endian(out, piece.seen.stamp, 8);
     out.append(piece.mac);
   }
   return out;

@@ -10,16 +10,13 @@
 #include <cerrno>
 #include <cstring>
 
+#include "crdt/base/big_endian.h"
 #include "crdt/base/ensure.h"
 
 namespace atolldb::region {
 namespace {
 
 constexpr size_t kSecretBytesMin = 32, kSecretBytesMax = 4096;
-
-void put(Bytes& out, uint64_t value, int bytes) {
-  for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8) out.push_back(static_cast<char>(value >> shift));
-}
 
 std::array<unsigned char, 32> hmac(BytesView key, BytesView message) {
   std::array<unsigned char, 32> out{};
@@ -40,16 +37,16 @@ BytesView bytes_of(const std::array<unsigned char, 32>& array) {
 TokenKey::TokenKey(const topology::Topology& topology, BytesView secret)
     : regions_(topology.regions.size()), has_secret_(!secret.empty()) {
   Bytes message = "atoll token key 1\n" + topology.cluster + "\n";
-  put(message, topology.placement.seed.k0, 8);
-  put(message, topology.placement.seed.k1, 8);
+  append_big_endian(message, topology.placement.seed.k0, 8);
+  append_big_endian(message, topology.placement.seed.k1, 8);
   key_ = hmac(secret, message);
 }
 
 std::array<char, TokenPiece::kMacBytes> TokenKey::mac_of(const SeenIn& seen) const {
   Bytes message;
   message.push_back(static_cast<char>(kTokenVersion));
-  put(message, raw(seen.region), 2);
-  put(message, seen.stamp, 8);
+  append_big_endian(message, raw(seen.region), 2);
+  append_big_endian(message, seen.stamp, 8);
   const auto whole = hmac(bytes_of(key_), message);
   std::array<char, TokenPiece::kMacBytes> out{};
   std::memcpy(out.data(), whole.data(), out.size());

@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "crdt/base/big_endian.h"
 #include "region/resp/command.h"
 
 namespace atolldb::resp {
@@ -33,7 +34,7 @@ bool class_takes(BytesView pattern, size_t& at, char c) {
 
 Bytes big_endian(uint64_t number) {
   Bytes out;
-  for (int shift = 56; shift >= 0; shift -= 8) out.push_back(static_cast<char>(number >> shift));
+  append_big_endian(out, number);
   return out;
 }
 
