@@ -10,6 +10,7 @@ namespace atolldb::sim {
 
 namespace {
 const std::vector<uint32_t> kNone;
+constexpr char kIds = 'i', kRows = 'd';  // what a chunk's cursor begins with (docs/formats/peer.md, Chunk)
 
 void classify(const crdt::Delta& delta, Update& update) {
   bool string = false, live = false, added = false, elements = false, element_live = false;
@@ -249,7 +250,9 @@ void Facts::apply(Instant now, uint32_t machine, storage::LogPosition at, BytesV
     m.pulls[begin->partition] = {begin->clock, 0, 0, false};
   } else if (const auto* chunk = std::get_if<region::PullChunkRecord>(&*decoded)) {
     PullFacts& pull = m.pulls[chunk->partition];
-    if (!chunk->cursor.empty() && chunk->cursor.front() != 'i') ++pull.staged;
+    const auto is = [](char kind, BytesView cursor) { return !cursor.empty() && cursor.front() == kind; };
+    if (!chunk->cursor.empty() && !is(kIds, chunk->cursor)) ++pull.staged;
+    if (is(kRows, chunk->cursor) && !is(kRows, chunk->next)) pull.rows = pull.staged;
     pull.complete = chunk->last;
     if (pull.staged == 2) probes_.hit(Probe::exchange_in_chunks);
     if (!chunk->entries.empty()) probes_.hit(Probe::exchange_overtaken);
@@ -277,9 +280,11 @@ void Facts::applied(Instant now, uint32_t machine, storage::LogPosition at, Part
   PullFacts& pull = m.pulls[partition];
   const uint32_t region = region_of_[machine];
   ++pull.applied;
-  if (pull.complete && pull.applied == pull.staged) {
+  if (pull.applied == pull.rows) {
     m.had[raw(partition)].join(pull.clock);
     m.pending.push_back({at, partition, {}, pull.clock, false});
+  }
+  if (pull.complete && pull.applied == pull.staged) {
     m.pulls.erase(partition);
     if (fresh) probes_.hit(Probe::exchange_completed);
   }

@@ -3,7 +3,7 @@
 // update with what its coordinator had, where it is durable, and what each disk holds. Checkers judge by
 // this and by the clients' histories, never by what a node says of itself.
 //
-// A node *has* a dot once it has committed the dot's delta, or the last chunk of an exchange with a node that
+// A node *has* a dot once it has committed the dot's delta, or the last rows of an exchange with a node that
 // had it. That is this file's own account; the clocks in the messages play no part in it.
 
 #include <cstdint>
@@ -66,12 +66,14 @@ struct Update {
   }
 };
 
-// A complete exchange that is being received: chunks lie aside until all are there, and are then merged.
+// A complete exchange that is being received: chunks lie aside until all are there, and are then merged. The
+// clock counts with the last of the rows; the deltas behind them can wait for room.
 struct PullFacts {
   crdt::DotSet clock;  // as its first chunk claimed
   uint32_t staged = 0, applied = 0;
+  uint32_t rows = 0;  // chunks that hold rows, once all of those are here
   bool complete = false;
-  bool open() const { return applied > 0; }  // some chunks are merged, and the clock is not joined yet
+  bool open() const { return applied > 0; }  // some chunks are merged, and others are not yet
 };
 using Pulls = std::map<PartitionId, PullFacts>;
 
