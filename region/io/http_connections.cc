@@ -1,7 +1,5 @@
 // The thread that looks after the connections of the HTTP port.
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -10,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "region/io/client_socket.h"
 #include "region/io/clock.h"
 #include "region/io/http_connection.h"
 
@@ -119,8 +118,7 @@ void HttpServer::accept() {
       ::close(fd);
       continue;
     }
-    const int on = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    set_client_socket_options(fd);
     connections_.push_back(std::make_unique<Connection>(fd));
     Connection& connection = *connections_.back();
     connection.since = now_;

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <utility>
 
+#include "region/io/client_socket.h"
 #include "region/io/clock.h"
 #include "region/io/log_line.h"
 
@@ -150,8 +151,7 @@ void RespServer::welcome(tcp::socket&& socket) {
                                      std::to_string(count_) + " held_back=" + std::to_string(*held_back));
     return;
   }
-  socket.set_option(tcp::no_delay(true), error);
-  socket.set_option(asio::socket_base::keep_alive(true), error);
+  set_client_socket_options(socket.native_handle());
   const tcp::endpoint from = socket.remote_endpoint(error);
   if (error) return;
   if (free_.empty()) {

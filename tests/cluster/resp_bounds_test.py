@@ -3,13 +3,17 @@
 to send. Memory stays within bounds (G9), and others do not notice (G10)."""
 
 import contextlib
+import os
 import resource
+import socket
 import threading
 
-from cluster import Cluster, ClusterTest, main
+from cluster import Cluster, ClusterTest, main, wait_until
 from resp_client import Client, Error
 
 MIB = 1 << 20
+HTTP_PORT_OFFSET = 1001  # of the first node
+KEEPALIVE_TIMER = 2  # in /proc/net/tcp
 
 
 class RespBoundsTest(ClusterTest):
@@ -146,6 +150,25 @@ class RespBoundsTest(ClusterTest):
                 found += len(page)
             self.assertEqual(found, 1200)
             self.assert_grown_less(before, 256 * MIB, "a set of 72 MB")
+
+    def test_connections_of_silent_clients_are_asked_after(self):
+        """Of a client that has gone without a word the kernel itself would think after two hours."""
+        for port in (self.port, self.cluster.base_port + HTTP_PORT_OFFSET):
+            with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+                mine = connection.getsockname()[1]
+                wait_until("port {} asks after its client within a minute".format(port),
+                           lambda: 0 <= seconds_to_question(port, mine) <= 60)
+
+
+def seconds_to_question(local, remote):
+    """Until `local`'s end of the connection between these ports asks whether the other one is still there; less than 0
+    where it will not, or no process has it yet."""
+    with open("/proc/net/tcp") as file:
+        for words in map(str.split, file.readlines()[1:]):
+            if tuple(int(address.split(":")[1], 16) for address in words[1:3]) == (local, remote):
+                timer, ticks = (int(number, 16) for number in words[5].split(":"))
+                return ticks / os.sysconf("SC_CLK_TCK") if timer == KEEPALIVE_TIMER else -1
+    return -1
 
 
 if __name__ == "__main__":
