@@ -73,7 +73,7 @@ Status Node::recover(Now now) {
         else if (const auto* delta = std::get_if<DeltaRecord>(&*record)) {
           if (Partition* p = partition(delta->partition)) failed = p->remember(*delta, at);
         } else if (const auto* verdict = std::get_if<VerdictRecord>(&*record)) {
-          if (Partition* p = partition(verdict->partition)) p->remember(*verdict);
+          if (Partition* p = partition(verdict->partition)) p->remember(*verdict, at);
         }
         return failed.has_value();
       },
@@ -168,9 +168,9 @@ Status Node::replay(storage::LogPosition at, const DeltaRecord& r) {
   Partition* p = partition(r.partition);
   return p != nullptr ? p->replay(r, at) : ok();
 }
-Status Node::replay(storage::LogPosition, const VerdictRecord& r) {
+Status Node::replay(storage::LogPosition at, const VerdictRecord& r) {
   Partition* p = partition(r.partition);
-  return p != nullptr ? p->replay(r) : ok();
+  return p != nullptr ? p->replay(r, at) : ok();
 }
 Status Node::replay(storage::LogPosition, const PromiseRecord& r) {
   if (Partition* p = partition(r.partition)) p->promised = std::max(p->promised, r.epoch);
@@ -233,7 +233,7 @@ void Node::checkpoint() {
   swept_in_checkpoint_ = 0;
   for (auto& [id, partition] : partitions_) {
     partition->dirty = false;
-    if (indexed) partition->outbox_imaged();
+    if (indexed) partition->outbox_imaged(*indexed);
   }
 }
 

@@ -29,7 +29,7 @@ struct OutboxImage {
   };
   PartitionId partition{};
   Bytes entries;             // packed (storage/packed_entries.h)
-  crdt::DotSet carried_out;  // by a verdict, since the row before
+  crdt::DotSet carried_out;  // by verdicts whose records stand in the range
   std::vector<Unsettled> unsettled;
   bool empty() const { return entries.empty() && carried_out.empty(); }
 };

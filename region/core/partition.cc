@@ -223,7 +223,8 @@ void Partition::drop_pending(std::map<Dot, Pending>::iterator at) {
   pending_.erase(at);
 }
 
-bool Partition::carry_out(const Dot& dot) {
+bool Partition::carry_out(const Dot& dot_in) {
+  const Dot dot = dot_in;  // it may be that of the entry which goes here
   const auto at = pending_.find(dot);
   if (at == pending_.end()) return true;
   const auto delta = crdt::decode_delta(at->second.delta);
@@ -234,7 +235,7 @@ bool Partition::carry_out(const Dot& dot) {
   batch.records.push_back(to_bytes(VerdictRecord{id, at->first}));
   const storage::LogPosition logged = at->second.at;
   if (!take_effect(at, *delta, batch) || node_.damaged.contains(id)) return false;
-  node_.commit(std::move(batch));
+  note_carried_out(dot, node_.commit(std::move(batch)));
   if (entered.kept) entered.at.push_back(logged);
   return true;
 }
@@ -249,7 +250,6 @@ bool Partition::take_effect(std::map<Dot, Pending>::iterator at, const crdt::Del
   else
     return false;
   node_.rows.drain(batch);
-  note_carried_out(at->first);
   drop_pending(at);
   dirty = true;
   return true;
@@ -290,16 +290,16 @@ Status Partition::replay(const DeltaRecord& record, storage::LogPosition at) {
   return ok();
 }
 
-Status Partition::replay(const VerdictRecord& record) {
-  const auto at = pending_.find(record.dot);
-  if (at == pending_.end()) {
-    note_carried_out(record.dot);
+Status Partition::replay(const VerdictRecord& record, storage::LogPosition at) {
+  const auto held = pending_.find(record.dot);
+  if (held == pending_.end()) {
+    note_carried_out(record.dot, at);
     return ok();
   }
-  const auto delta = crdt::decode_delta(at->second.delta);
+  const auto delta = crdt::decode_delta(held->second.delta);
   ensure(delta.has_value(), "what waits for its verdict was decoded before");
   storage::Batch batch;
-  take_effect(at, *delta, batch);
+  if (take_effect(held, *delta, batch)) note_carried_out(record.dot, at);
   const auto committed = node_.store.commit(std::move(batch));
   return committed ? ok() : Status(committed.error());
 }
@@ -318,9 +318,9 @@ bool Partition::still_waits(const Dot& dot) const {
   return (data.clock().contains(dot) || pending_.contains(dot)) && !confirmed.contains(dot);
 }
 
-void Partition::note_carried_out(const Dot& dot) {
+void Partition::note_carried_out(const Dot& dot, storage::LogPosition at) {
   carried_out_.insert(dot);
-  carried_out_news_.insert(dot);
+  carried_out_at_.emplace_back(at, dot);
 }
 
 Status Partition::remember(const OutboxImage& image) {
@@ -337,7 +337,9 @@ Status Partition::remember(const OutboxImage& image) {
 }
 
 OutboxImage Partition::outbox_image(storage::LogRange range) const {
-  OutboxImage image{id, {}, carried_out_news_, {}};
+  OutboxImage image{id, {}, {}, {}};
+  for (const auto& [at, dot] : carried_out_at_)
+    if (range.contains(at) && carried_out_.contains(dot)) image.carried_out.insert(dot);
   storage::EntryPacker packer(image.entries);
   for (uint64_t s = outbox.first_from(range.begin); s < outbox.end(); ++s) {
     const auto entry = outbox.at(s);
@@ -349,6 +351,10 @@ OutboxImage Partition::outbox_image(storage::LogRange range) const {
       image.unsettled.push_back({entry.dot, known->second.stamp, known->second.of_key->key()});
   }
   return image;
+}
+
+void Partition::outbox_imaged(storage::LogRange range) {
+  while (!carried_out_at_.empty() && carried_out_at_.front().first < range.end) carried_out_at_.pop_front();
 }
 
 bool Partition::sweep(size_t rows_max) {
@@ -480,7 +486,8 @@ void Partition::confirm(const crdt::DotSet& dots) {
   confirmed.join(dots);
   outbox.confirm(confirmed);
   carried_out_.subtract(confirmed);
-  carried_out_news_.subtract(confirmed);
+  while (!carried_out_at_.empty() && !carried_out_.contains(carried_out_at_.front().second))
+    carried_out_at_.pop_front();
   dirty = true;
 }
 

@@ -118,17 +118,17 @@ class Partition {
   uint64_t last_of(const Actor& actor) const;
   // The same from the log at recovery: rows only.
   Status replay(const DeltaRecord& record, storage::LogPosition at);
-  Status replay(const VerdictRecord& record);
+  Status replay(const VerdictRecord& record, storage::LogPosition at);
   // A record from before the checkpoint: its effect is in the rows, others may still need the delta.
   Status remember(const DeltaRecord& record, storage::LogPosition at);
-  void remember(const VerdictRecord& record) { note_carried_out(record.dot); }
+  void remember(const VerdictRecord& record, storage::LogPosition at) { note_carried_out(record.dot, at); }
   // The same for many of them, as a checkpoint has kept them.
   Status remember(const OutboxImage& image);
   // What a checkpoint is to keep of the outbox, within a range of the log that the images before it did not
   // speak of.
   OutboxImage outbox_image(storage::LogRange range) const;
   // The checkpoint with it has begun.
-  void outbox_imaged() { carried_out_news_.clear(); }
+  void outbox_imaged(storage::LogRange range);
 
   // The next step of the clears that are under way. False: a damaged row was met, and nothing was done.
   bool sweep(size_t rows_max);
@@ -228,7 +228,7 @@ class Partition {
   bool take_effect(std::map<Dot, Pending>::iterator at, const crdt::Delta& delta, storage::Batch& batch);
   std::optional<Sendable> judged(Sendable&& out, storage::LogPosition at) const;
   bool still_waits(const Dot& dot) const;
-  void note_carried_out(const Dot& dot);
+  void note_carried_out(const Dot& dot, storage::LogPosition at);
   void count_ids(int64_t more);
   void erase_all(storage::Batch& batch);
 
@@ -240,8 +240,9 @@ class Partition {
   crdt::DotSet bulk_;
   std::map<Dot, Pending> pending_;
   std::unordered_map<Bytes, uint32_t> pending_keys_;  // how many of each
-  crdt::DotSet carried_out_;       // by a verdict that the log has; as long as the outbox may have them
-  crdt::DotSet carried_out_news_;  // those of them that no checkpoint has kept
+  crdt::DotSet carried_out_;  // by a verdict that the log has; as long as the outbox may have them
+  // Where the log says so, in its order, as far as no image has spoken of that part of it.
+  std::deque<std::pair<storage::LogPosition, Dot>> carried_out_at_;
 };
 
 }  // namespace atolldb::region
