@@ -67,7 +67,8 @@ DiskStore::~DiskStore() {
 Status DiskStore::recover(const RecordVisitor& old, const RecordVisitor& apply, LogRange known) {
   if (Status recovered = LoggedStore::recover(old, apply, known); !recovered) return recovered;
   for (const Job job : kJobs)
-    threads_[static_cast<size_t>(job)] = std::make_unique<WorkerThread>(worker(job), name_of(job));
+    threads_[static_cast<size_t>(job)] =
+        std::make_unique<WorkerThread>(worker(job), name_of(job), job == Job::log);
   for (const Job job : kJobs) thread(job).start();
   return ok();
 }
