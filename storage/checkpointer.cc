@@ -5,12 +5,6 @@
 #include "crdt/base/canary.h"
 
 namespace atolldb::storage {
-namespace {
-
-constexpr Duration kFullRetry = Duration::millis(200);
-
-}  // namespace
-
 Checkpointer::Checkpointer(const LogWriter& log, Table& table, const Table::Load& largest, Hooks hooks)
     : log_(log),
       table_(table),

@@ -9,7 +9,6 @@ namespace atolldb::storage {
 namespace {
 
 constexpr Duration kPeriod = Duration::millis(100);
-constexpr Duration kFullRetry = Duration::millis(200);
 constexpr size_t kReadAhead = 4096;
 
 Error not_kept(LogPosition at) {

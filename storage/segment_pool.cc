@@ -8,7 +8,6 @@
 namespace atolldb::storage {
 namespace {
 
-constexpr Duration kFullRetry = Duration::millis(200);
 constexpr Instant kAtOnce{INT64_MIN};
 
 }  // namespace

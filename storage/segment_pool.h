@@ -17,6 +17,9 @@
 
 namespace atolldb::storage {
 
+// From finding the disk full to trying it again.
+inline constexpr Duration kFullRetry = Duration::millis(200);
+
 // A segment's file; what lies in it is LogWriter's business.
 struct SegmentFile {
   std::unique_ptr<File> file;

@@ -38,7 +38,7 @@ Result<Response> get_fields(Partition& partition, const Request& request) {
   return response;
 }
 
-Result<Response> get_page(Partition& partition, const Request& request) {
+Result<Response> get_page_of_fields(Partition& partition, const Request& request) {
   auto page = partition.data.fields(request.key, first_arg(request), kPageFields, kPageBytes);
   if (!page) return page.error();
   Response response;
@@ -87,7 +87,7 @@ Result<Response> look_map(Partition& partition, const Request& request) {
     case Op::hget:
       return get_field(partition, request);
     case Op::hgetall:
-      return get_page(partition, request);
+      return get_page_of_fields(partition, request);
     case Op::hlen:
       return count_fields(partition, request);
     case Op::hmget:

@@ -12,7 +12,7 @@ namespace {
 constexpr size_t kPageElements = 1000;
 constexpr size_t kSampleBytes = 16u << 20;  // fits a frame with room to spare
 
-Result<Response> get_page(Partition& partition, const Request& request) {
+Result<Response> get_page_of_elements(Partition& partition, const Request& request) {
   const BytesView after = request.args.empty() ? BytesView() : BytesView(request.args[0]);
   auto page = partition.data.members(request.key, after, kPageElements);
   if (!page) return page.error();
@@ -75,7 +75,7 @@ Result<std::vector<Bytes>> members_from(Partition& partition, const Request& req
 Result<Response> look_set(Partition& partition, const Request& request) {
   switch (request.op) {
     case Op::smembers:
-      return get_page(partition, request);
+      return get_page_of_elements(partition, request);
     case Op::sismember:
       return contains(partition, request);
     case Op::smismember:

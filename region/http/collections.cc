@@ -13,14 +13,11 @@ namespace {
 
 using nlohmann::json;
 using region::Op;
-using region::Outcome;
 using region::Request;
 using region::Response;
 
 constexpr size_t kMemberAt = 3;  // of /v1/set/{key}/{member}, and of a map's field
 constexpr int64_t kMost = INT64_MAX;
-
-bool failed(const Response& response) { return response.outcome != Outcome::done; }
 
 // -- sets
 

@@ -22,6 +22,7 @@ struct Exchange {
   region::Response ask(region::Op op) const { return door.ask(request(op)); }
 };
 
+inline bool failed(const region::Response& response) { return response.outcome != region::Outcome::done; }
 // The answer to whatever was not done, and the one to a call that cannot be understood.
 Answer failure(const region::Response& response);
 Answer failure(int status, const char* code, const std::string& message);

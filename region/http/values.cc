@@ -13,14 +13,11 @@ namespace {
 using nlohmann::json;
 using region::Condition;
 using region::Op;
-using region::Outcome;
 using region::Request;
 using region::Response;
 
 constexpr const char* kBytes = "application/octet-stream";
 constexpr size_t kContextBytesMax = 6000;  // as base64 in a header line of at most 8192
-
-bool failed(const Response& response) { return response.outcome != Outcome::done; }
 
 void add_context(Answer& answer, BytesView context) {
   if (context.size() <= kContextBytesMax) answer.headers.emplace_back("Atoll-Context", base64(context));

@@ -12,4 +12,7 @@ namespace atolldb::region {
 // `fd`: a connected TCP socket, the caller's. What the system refuses stays as it is.
 void set_client_socket_options(int fd);
 
+// Clients that may wait to be accepted.
+inline constexpr int kBacklog = 512;
+
 }  // namespace atolldb::region

@@ -14,13 +14,13 @@
 #include <chrono>
 
 #include "region/http/exchange.h"
+#include "region/io/client_socket.h"
 #include "region/io/clock.h"
 #include "region/io/http_connection.h"
 
 namespace atolldb::region {
 namespace {
 
-constexpr int kBacklog = 512;
 constexpr int kBodyLookMs = 200;  // how soon a worker that waits for a body sees the end
 constexpr size_t kRequestReadBytes = 64u << 10;
 constexpr size_t kSmallAnswer = 64u << 10;  // told whatever waits already

@@ -25,7 +25,6 @@ constexpr size_t kAskedKept = 64;      // requests that a connection keeps memor
 constexpr Duration kFavoured = Duration::millis(200), kFavourAgain = Duration::millis(5);
 constexpr Duration kTick = Duration::seconds(1);
 constexpr uint32_t kNumberMax = (1u << 24) - 1;  // three bytes of a name
-constexpr int kBacklog = 512;
 
 void put_number(Bytes& out, uint32_t number, int bytes) {
   for (int i = 0; i < bytes; ++i) out.push_back(static_cast<char>(number >> (8 * i)));

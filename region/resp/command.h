@@ -46,6 +46,8 @@ struct Command {
     kOneStep = 16,  // a script that asks once: the commands behind it need not wait
     kDangerous = 32,
     kConnection = 64,
+    kRead = kReadOnly | kFast,
+    kFastWrite = kWrite | kFast,
   };
 
   const char* name;  // lower case

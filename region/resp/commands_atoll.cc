@@ -43,7 +43,7 @@ void context(Call& call) {
            [](Writer& reply, Response&& response, int64_t) { reply.bulk(std::move(response.value)); });
 }
 
-void set(Call& call) {
+void set_over(Call& call) {
   Request request = request_of(Op::set_context, call.words[1]);
   request.value = call.words[2];
   request.args.emplace_back(call.words[3]);
@@ -109,13 +109,13 @@ void token(Call& call) {
   call.reply.ok();
 }
 
-constexpr Command kCommands[] = {
+constexpr Command kAtollCommands[] = {
     {"atoll.context", 2, Command::kReadOnly, 1, 1, 1, "atoll",
      "Answers the context that names a key's siblings.", context, nullptr},
     {"atoll.quorum", -1, Command::kConnection, 0, 0, 0, "atoll",
      "Sets how many replicas this connection's reads and writes ask: r w.", quorum, nullptr},
     {"atoll.set", 4, Command::kWrite, 1, 1, 1, "atoll",
-     "Sets a value over what a context names: key value context.", set, nullptr},
+     "Sets a value over what a context names: key value context.", set_over, nullptr},
     {"atoll.siblings", 2, Command::kReadOnly, 1, 1, 1, "atoll",
      "Answers every value that was set at the same time.", siblings, nullptr},
     {"atoll.token", -1, Command::kConnection, 0, 0, 0, "atoll",
@@ -126,6 +126,6 @@ constexpr Command kCommands[] = {
 
 }  // namespace
 
-std::span<const Command> atoll_commands() { return kCommands; }
+std::span<const Command> atoll_commands() { return kAtollCommands; }
 
 }  // namespace atolldb::resp

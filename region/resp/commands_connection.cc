@@ -154,7 +154,7 @@ void client(Call& call) {
 
 constexpr uint32_t kFlags = Command::kConnection | Command::kFast;
 
-constexpr Command kCommands[] = {
+constexpr Command kConnectionCommands[] = {
     {"auth", -2, kFlags, 0, 0, 0, "connection", "Refused: no passwords are configured.", auth, nullptr},
     {"client", -2, kFlags, 0, 0, 0, "connection", "Names the connection and tells of it.", client, nullptr},
     {"echo", 2, kFlags, 0, 0, 0, "connection", "Answers what it is given.", echo, nullptr},
@@ -168,6 +168,6 @@ constexpr Command kCommands[] = {
 
 }  // namespace
 
-std::span<const Command> connection_commands() { return kCommands; }
+std::span<const Command> connection_commands() { return kConnectionCommands; }
 
 }  // namespace atolldb::resp

@@ -188,34 +188,32 @@ Script hrandfield(Conversation& c, const Node&) {
   }
 }
 
-constexpr uint32_t kRead = Command::kReadOnly | Command::kFast;
-constexpr uint32_t kFastWrite = Command::kWrite | Command::kFast;
-
-constexpr Command kCommands[] = {
-    {"hdel", -3, kFastWrite, 1, 1, 1, "hash", "Deletes fields of a map.", hdel, nullptr},
-    {"hexists", 3, kRead, 1, 1, 1, "hash", "Answers whether a map has a field.", hexists, nullptr},
-    {"hget", 3, kRead, 1, 1, 1, "hash", "Answers the value of a field.", hget, nullptr},
+constexpr Command kHashCommands[] = {
+    {"hdel", -3, Command::kFastWrite, 1, 1, 1, "hash", "Deletes fields of a map.", hdel, nullptr},
+    {"hexists", 3, Command::kRead, 1, 1, 1, "hash", "Answers whether a map has a field.", hexists, nullptr},
+    {"hget", 3, Command::kRead, 1, 1, 1, "hash", "Answers the value of a field.", hget, nullptr},
     {"hgetall", 2, Command::kReadOnly, 1, 1, 1, "hash", "Answers all fields of a map and their values.",
      nullptr, show_map<Show::all>},
-    {"hincrby", 4, kFastWrite, 1, 1, 1, "hash", "Adds a number to a field.", hincrby, nullptr},
+    {"hincrby", 4, Command::kFastWrite, 1, 1, 1, "hash", "Adds a number to a field.", hincrby, nullptr},
     {"hkeys", 2, Command::kReadOnly, 1, 1, 1, "hash", "Answers all fields of a map.", nullptr,
      show_map<Show::fields>},
-    {"hlen", 2, kRead, 1, 1, 1, "hash", "Answers how many fields a map has.", hlen, nullptr},
-    {"hmget", -3, kRead, 1, 1, 1, "hash", "Answers the values of several fields.", hmget, nullptr},
-    {"hmset", -4, kFastWrite, 1, 1, 1, "hash", "Sets fields of a map.", hmset, nullptr},
+    {"hlen", 2, Command::kRead, 1, 1, 1, "hash", "Answers how many fields a map has.", hlen, nullptr},
+    {"hmget", -3, Command::kRead, 1, 1, 1, "hash", "Answers the values of several fields.", hmget, nullptr},
+    {"hmset", -4, Command::kFastWrite, 1, 1, 1, "hash", "Sets fields of a map.", hmset, nullptr},
     {"hrandfield", -2, Command::kReadOnly, 1, 1, 1, "hash", "Answers fields at random.", nullptr, hrandfield},
     {"hscan", -3, Command::kReadOnly, 1, 1, 1, "hash", "Goes through the fields of a map in steps.", nullptr,
      hscan},
-    {"hset", -4, kFastWrite, 1, 1, 1, "hash", "Sets fields of a map, and answers how many are new.", hset,
+    {"hset", -4, Command::kFastWrite, 1, 1, 1, "hash", "Sets fields of a map, and answers how many are new.",
+     hset, nullptr},
+    {"hsetnx", 4, Command::kFastWrite, 1, 1, 1, "hash", "Sets a field if there is none.", hsetnx, nullptr},
+    {"hstrlen", 3, Command::kRead, 1, 1, 1, "hash", "Answers the length of a field's value.", hstrlen,
      nullptr},
-    {"hsetnx", 4, kFastWrite, 1, 1, 1, "hash", "Sets a field if there is none.", hsetnx, nullptr},
-    {"hstrlen", 3, kRead, 1, 1, 1, "hash", "Answers the length of a field's value.", hstrlen, nullptr},
     {"hvals", 2, Command::kReadOnly, 1, 1, 1, "hash", "Answers the values of all fields.", nullptr,
      show_map<Show::values>},
 };
 
 }  // namespace
 
-std::span<const Command> hash_commands() { return kCommands; }
+std::span<const Command> hash_commands() { return kHashCommands; }
 
 }  // namespace atolldb::resp

@@ -184,40 +184,39 @@ Script object(Conversation& c, const Node&) {
   if (!c.failed(value)) c.reply.bulk(BytesView(string_encoding(value.value)));
 }
 
-constexpr uint32_t kRead = Command::kReadOnly | Command::kFast;
 constexpr uint32_t kFlush = Command::kWrite | Command::kDangerous;
 
-constexpr Command kCommands[] = {
+constexpr Command kKeyCommands[] = {
     {"dbsize", 1, Command::kReadOnly, 0, 0, 0, "server", "Counts the keys of the region, one by one.",
      nullptr, dbsize},
     {"del", -2, Command::kWrite | Command::kOneStep, 1, -1, 1, "generic", "Deletes keys.", nullptr, del},
-    {"exists", -2, kRead | Command::kOneStep, 1, -1, 1, "generic", "Answers how many of the keys are there.",
-     nullptr, exists},
-    {"expiretime", 2, kRead, 1, 1, 1, "generic", "-1 for a key, for none expires; -2 where there is none.",
-     ttl, nullptr},
+    {"exists", -2, Command::kRead | Command::kOneStep, 1, -1, 1, "generic",
+     "Answers how many of the keys are there.", nullptr, exists},
+    {"expiretime", 2, Command::kRead, 1, 1, 1, "generic",
+     "-1 for a key, for none expires; -2 where there is none.", ttl, nullptr},
     {"flushall", -1, kFlush, 0, 0, 0, "server", "Deletes every key that the region has seen.", nullptr,
      flush},
     {"flushdb", -1, kFlush, 0, 0, 0, "server", "Deletes every key that the region has seen.", nullptr, flush},
     {"keys", 2, Command::kReadOnly | Command::kDangerous, 0, 0, 0, "generic",
      "Answers all keys of a pattern.", nullptr, keys},
     {"object", -2, Command::kReadOnly, 2, 2, 1, "generic", "Looks at a key: ENCODING.", nullptr, object},
-    {"persist", 2, kRead, 1, 1, 1, "generic", "0: keys do not expire.", persist, nullptr},
-    {"pexpiretime", 2, kRead, 1, 1, 1, "generic", "-1 for a key, for none expires; -2 where there is none.",
+    {"persist", 2, Command::kRead, 1, 1, 1, "generic", "0: keys do not expire.", persist, nullptr},
+    {"pexpiretime", 2, Command::kRead, 1, 1, 1, "generic",
+     "-1 for a key, for none expires; -2 where there is none.", ttl, nullptr},
+    {"pttl", 2, Command::kRead, 1, 1, 1, "generic", "-1 for a key, for none expires; -2 where there is none.",
      ttl, nullptr},
-    {"pttl", 2, kRead, 1, 1, 1, "generic", "-1 for a key, for none expires; -2 where there is none.", ttl,
-     nullptr},
     {"randomkey", 1, Command::kReadOnly, 0, 0, 0, "generic", "Answers a key at random.", nullptr, randomkey},
     {"scan", -2, Command::kReadOnly, 0, 0, 0, "generic", "Goes through all keys in steps.", nullptr, scan},
-    {"touch", -2, kRead | Command::kOneStep, 1, -1, 1, "generic", "Answers how many of the keys are there.",
-     nullptr, exists},
-    {"ttl", 2, kRead, 1, 1, 1, "generic", "-1 for a key, for none expires; -2 where there is none.", ttl,
-     nullptr},
-    {"type", 2, kRead, 1, 1, 1, "generic", "Answers the type of a key.", type, nullptr},
+    {"touch", -2, Command::kRead | Command::kOneStep, 1, -1, 1, "generic",
+     "Answers how many of the keys are there.", nullptr, exists},
+    {"ttl", 2, Command::kRead, 1, 1, 1, "generic", "-1 for a key, for none expires; -2 where there is none.",
+     ttl, nullptr},
+    {"type", 2, Command::kRead, 1, 1, 1, "generic", "Answers the type of a key.", type, nullptr},
     {"unlink", -2, Command::kWrite | Command::kOneStep, 1, -1, 1, "generic", "Deletes keys.", nullptr, del},
 };
 
 }  // namespace
 
-std::span<const Command> key_commands() { return kCommands; }
+std::span<const Command> key_commands() { return kKeyCommands; }
 
 }  // namespace atolldb::resp

@@ -166,7 +166,7 @@ void config(Call& call) {
   }
 }
 
-constexpr Command kCommands[] = {
+constexpr Command kServerCommands[] = {
     {"command", -1, Command::kConnection, 0, 0, 0, "server", "Tells of the commands.", command, nullptr},
     {"config", -2, Command::kAdmin, 0, 0, 0, "server", "Shows settings: GET.", config, nullptr},
     {"info", -1, Command::kReadOnly, 0, 0, 0, "server", "Tells of the node.", nullptr, info},
@@ -174,6 +174,6 @@ constexpr Command kCommands[] = {
 
 }  // namespace
 
-std::span<const Command> server_commands() { return kCommands; }
+std::span<const Command> server_commands() { return kServerCommands; }
 
 }  // namespace atolldb::resp

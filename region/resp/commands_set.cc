@@ -253,12 +253,9 @@ Script sscan(Conversation& c, const Node&) {
   for (const BytesView member : shown) c.reply.bulk(member);
 }
 
-constexpr uint32_t kRead = Command::kReadOnly | Command::kFast;
-constexpr uint32_t kFastWrite = Command::kWrite | Command::kFast;
-
-constexpr Command kCommands[] = {
-    {"sadd", -3, kFastWrite, 1, 1, 1, "set", "Adds members to a set.", sadd, nullptr},
-    {"scard", 2, kRead, 1, 1, 1, "set", "Answers how many members a set has.", scard, nullptr},
+constexpr Command kSetCommands[] = {
+    {"sadd", -3, Command::kFastWrite, 1, 1, 1, "set", "Adds members to a set.", sadd, nullptr},
+    {"scard", 2, Command::kRead, 1, 1, 1, "set", "Answers how many members a set has.", scard, nullptr},
     {"sdiff", -2, Command::kReadOnly, 1, -1, 1, "set", "Members of the first set and of no other.", nullptr,
      show<Combine::difference>},
     {"sdiffstore", -3, Command::kWrite, 1, -1, 1, "set", "Keeps the difference of sets in a key.", nullptr,
@@ -269,15 +266,17 @@ constexpr Command kCommands[] = {
      sintercard},
     {"sinterstore", -3, Command::kWrite, 1, -1, 1, "set", "Keeps the intersection of sets in a key.", nullptr,
      store<Combine::intersection>},
-    {"sismember", 3, kRead, 1, 1, 1, "set", "Answers whether a set has a member.", sismember, nullptr},
+    {"sismember", 3, Command::kRead, 1, 1, 1, "set", "Answers whether a set has a member.", sismember,
+     nullptr},
     {"smembers", 2, Command::kReadOnly, 1, 1, 1, "set", "Answers all members of a set.", nullptr, smembers},
-    {"smismember", -3, kRead, 1, 1, 1, "set", "Answers whether a set has each of several members.",
+    {"smismember", -3, Command::kRead, 1, 1, 1, "set", "Answers whether a set has each of several members.",
      smismember, nullptr},
     {"smove", 4, Command::kWrite, 1, 2, 1, "set", "Moves a member to another set.", nullptr, smove},
-    {"spop", -2, kFastWrite, 1, 1, 1, "set", "Removes members at random, and answers them.", spop, nullptr},
+    {"spop", -2, Command::kFastWrite, 1, 1, 1, "set", "Removes members at random, and answers them.", spop,
+     nullptr},
     {"srandmember", -2, Command::kReadOnly | Command::kOneStep, 1, 1, 1, "set", "Answers members at random.",
      nullptr, srandmember},
-    {"srem", -3, kFastWrite, 1, 1, 1, "set", "Removes members from a set.", srem, nullptr},
+    {"srem", -3, Command::kFastWrite, 1, 1, 1, "set", "Removes members from a set.", srem, nullptr},
     {"sscan", -3, Command::kReadOnly, 1, 1, 1, "set", "Goes through the members of a set in steps.", nullptr,
      sscan},
     {"sunion", -2, Command::kReadOnly, 1, -1, 1, "set", "Members of any of the sets.", nullptr,
@@ -288,6 +287,6 @@ constexpr Command kCommands[] = {
 
 }  // namespace
 
-std::span<const Command> set_commands() { return kCommands; }
+std::span<const Command> set_commands() { return kSetCommands; }
 
 }  // namespace atolldb::resp

@@ -196,39 +196,37 @@ void decrby(Call& call) {
   add(call, -*amount);
 }
 
-constexpr uint32_t kRead = Command::kReadOnly | Command::kFast;
-constexpr uint32_t kFastWrite = Command::kWrite | Command::kFast;
-
-constexpr Command kCommands[] = {
-    {"append", 3, kFastWrite, 1, 1, 1, "string", "Appends to a value, and answers its length.", append,
+constexpr Command kStringCommands[] = {
+    {"append", 3, Command::kFastWrite, 1, 1, 1, "string", "Appends to a value, and answers its length.",
+     append, nullptr},
+    {"decr", 2, Command::kFastWrite, 1, 1, 1, "string", "Takes one from a counter.", decr, nullptr},
+    {"decrby", 3, Command::kFastWrite, 1, 1, 1, "string", "Takes a number from a counter.", decrby, nullptr},
+    {"get", 2, Command::kRead, 1, 1, 1, "string", "Answers the value of a key.", get, nullptr},
+    {"getdel", 2, Command::kFastWrite, 1, 1, 1, "string", "Answers the value of a key and deletes it.",
+     getdel, nullptr},
+    {"getrange", 4, Command::kRead | Command::kOneStep, 1, 1, 1, "string", "Answers a part of a value.",
+     nullptr, getrange},
+    {"getset", 3, Command::kFastWrite, 1, 1, 1, "string", "Sets a value and answers the one before.", getset,
      nullptr},
-    {"decr", 2, kFastWrite, 1, 1, 1, "string", "Takes one from a counter.", decr, nullptr},
-    {"decrby", 3, kFastWrite, 1, 1, 1, "string", "Takes a number from a counter.", decrby, nullptr},
-    {"get", 2, kRead, 1, 1, 1, "string", "Answers the value of a key.", get, nullptr},
-    {"getdel", 2, kFastWrite, 1, 1, 1, "string", "Answers the value of a key and deletes it.", getdel,
-     nullptr},
-    {"getrange", 4, kRead | Command::kOneStep, 1, 1, 1, "string", "Answers a part of a value.", nullptr,
-     getrange},
-    {"getset", 3, kFastWrite, 1, 1, 1, "string", "Sets a value and answers the one before.", getset, nullptr},
-    {"incr", 2, kFastWrite, 1, 1, 1, "string", "Adds one to a counter.", incr, nullptr},
-    {"incrby", 3, kFastWrite, 1, 1, 1, "string", "Adds a number to a counter.", incrby, nullptr},
-    {"mget", -2, kRead | Command::kOneStep, 1, -1, 1, "string", "Answers the values of several keys.",
-     nullptr, mget},
+    {"incr", 2, Command::kFastWrite, 1, 1, 1, "string", "Adds one to a counter.", incr, nullptr},
+    {"incrby", 3, Command::kFastWrite, 1, 1, 1, "string", "Adds a number to a counter.", incrby, nullptr},
+    {"mget", -2, Command::kRead | Command::kOneStep, 1, -1, 1, "string",
+     "Answers the values of several keys.", nullptr, mget},
     {"mset", -3, Command::kWrite | Command::kOneStep, 1, -1, 2, "string",
      "Sets several keys, each by itself.", nullptr, mset},
     {"msetnx", -3, Command::kWrite, 1, -1, 2, "string", "Sets several keys if none of them is there.",
      nullptr, msetnx},
     {"set", -3, Command::kWrite, 1, 1, 1, "string", "Sets a value: NX, XX, GET.", set, nullptr},
-    {"setnx", 3, kFastWrite, 1, 1, 1, "string", "Sets a value if there is none.", setnx, nullptr},
+    {"setnx", 3, Command::kFastWrite, 1, 1, 1, "string", "Sets a value if there is none.", setnx, nullptr},
     {"setrange", 4, Command::kWrite, 1, 1, 1, "string", "Writes into a value, and answers its length.",
      setrange, nullptr},
-    {"strlen", 2, kRead, 1, 1, 1, "string", "Answers the length of a value.", strlen, nullptr},
-    {"substr", 4, kRead | Command::kOneStep, 1, 1, 1, "string", "Answers a part of a value.", nullptr,
-     getrange},
+    {"strlen", 2, Command::kRead, 1, 1, 1, "string", "Answers the length of a value.", strlen, nullptr},
+    {"substr", 4, Command::kRead | Command::kOneStep, 1, 1, 1, "string", "Answers a part of a value.",
+     nullptr, getrange},
 };
 
 }  // namespace
 
-std::span<const Command> string_commands() { return kCommands; }
+std::span<const Command> string_commands() { return kStringCommands; }
 
 }  // namespace atolldb::resp

@@ -14,7 +14,7 @@ BUILD = "tests/canaries/meson.build"
 NAME = re.compile(r"^\s*X\((\w+),")
 USE = re.compile(r"canary\(Canary::(\w+)\)")
 INCLUDE = re.compile(r'^#include "(crdt/base/canary\.h)"')
-BUILT = re.compile(r"^\s*'\.\./\.\./([\w/.]+)'")
+LISTED_FILES = re.compile(r"^(\w+_with_canaries) = files\(\n(.*?)^\)", re.M | re.S)
 ROW = re.compile(r"^\| `(\w+)` \|")
 MENTION = re.compile(r"canar(?:y|ies) ((?:`\w+`(?:, )?)+)")
 SECTION = "## Canaries"
@@ -44,10 +44,28 @@ def found_in(root, paths, pattern):
     return places
 
 
+def read(root, path):
+    return "\n".join(tree.read_lines(root, path)) if os.path.exists(os.path.join(root, path)) else ""
+
+
+def built_anew(root):
+    """Path of a file that the second build compiles -> the place where its room lists it."""
+    second = set(re.findall(r"\w+", re.sub(r"#.*", "", read(root, BUILD))))
+    built = {}
+    for path in tree.files(root, ("meson.build",)):
+        text = read(root, path)
+        for found in LISTED_FILES.finditer(text):
+            if found.group(1) in second:
+                place = "{}:{}".format(path, text.count("\n", 0, found.start()) + 1)
+                for name in re.findall(r"'([\w.]+)'", found.group(2)):
+                    built[os.path.join(os.path.dirname(path), name)] = place
+    return built
+
+
 def check_build(root, code):
     """The files that may hold canaries are those that the second build compiles anew, and no headers."""
     holders = [place for places in found_in(root, code, INCLUDE).values() for place in places]
-    built = found_in(root, [BUILD], BUILT)
+    built = built_anew(root)
     findings = []
     for place in holders:
         path = place.split(":")[0]
@@ -55,13 +73,13 @@ def check_build(root, code):
             findings.append("{}: found canaries in a header, expected them in .cc files: what includes this one "
                             "would differ between the two builds".format(place))
         elif path not in built:
-            findings.append("{}: found a file with canaries that {} does not list, expected it there".format(
-                place, BUILD))
+            findings.append("{}: found a file with canaries, expected it in its room's list of them (..._with_canaries), "
+                            "and that list in {}".format(place, BUILD))
     held = {place.split(":")[0] for place in holders}
-    for path, places in built.items():
+    for path, place in built.items():
         if path not in held:
-            findings.append("{}: found {}, which does not include {}; delete the line".format(
-                places[0], path, LIST))
+            findings.append("{}: found {}, which does not include {}; list it with the others of its room".format(
+                place, path, LIST))
     return findings
 
 

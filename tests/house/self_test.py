@@ -63,11 +63,12 @@ class Canaries(HouseTest):
     INCLUDE = "#include \"crdt/base/canary.h\"\n"
     USE = "if (canary(Canary::bug)) return;\n"
     ROW = "## Canaries\n\n| `bug` | G1 |\n"
-    BUILD = "x = files('main.cc',\n  '../../crdt/a.cc')\n"
+    ROOM = "crdt_with_canaries = files(\n  'a.cc',\n)\nx = library('x', 'b.cc')\n"
+    BUILD = "x = [files('main.cc'), crdt_with_canaries]\n"
 
-    def tree(self, uses=1, row=ROW, build=BUILD, path="crdt/a.cc"):
+    def tree(self, uses=1, row=ROW, room=ROOM, build=BUILD, path="crdt/a.cc"):
         return {"crdt/base/canary.h": self.LIST, path: self.INCLUDE + self.USE * uses, "docs/testing.md": row,
-                "tests/canaries/meson.build": build}
+                "crdt/meson.build": room, "tests/canaries/meson.build": build}
 
     def test_one_use_in_a_file_that_is_built_and_one_row_are_accepted(self):
         self.accepted(canaries_test.check, self.tree())
@@ -82,16 +83,18 @@ class Canaries(HouseTest):
         self.refused(canaries_test.check, self.tree(row=self.ROW + "| `other` | G2 |\n"), "found a row for other")
 
     def test_a_file_that_is_not_built_anew_and_one_without_canaries_are_refused(self):
-        self.refused(canaries_test.check, self.tree(build=""), "found a file with canaries")
-        self.refused(canaries_test.check, self.tree(build=self.BUILD + "  '../../crdt/b.cc',\n"),
-                     "found crdt/b.cc, which does not include")
+        self.refused(canaries_test.check, self.tree(build=""), "crdt/a.cc:1: found a file with canaries")
+        self.refused(canaries_test.check, self.tree(room=self.ROOM.replace("a.cc", "c.cc"), path="crdt/b.cc") |
+                     {"crdt/c.cc": self.INCLUDE}, "crdt/b.cc:1: found a file with canaries")
+        self.refused(canaries_test.check, self.tree(room=self.ROOM.replace("a.cc", "a.cc',\n  'c.cc")),
+                     "crdt/meson.build:1: found crdt/c.cc, which does not include")
 
     def test_a_hazard_that_names_no_canary_is_refused(self):
         hazards = {"docs/hazards.md": "| 1 | a test; canaries `bug`, `other` |\n"}
         self.refused(canaries_test.check, {**self.tree(), **hazards}, "found the canary other")
 
     def test_a_header_is_refused(self):
-        self.refused(canaries_test.check, self.tree(path="crdt/a.h", build=""), "found canaries in a header")
+        self.refused(canaries_test.check, self.tree(path="crdt/a.h", room=""), "found canaries in a header")
 
 
 class Includes(HouseTest):

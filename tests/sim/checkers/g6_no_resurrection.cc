@@ -10,8 +10,8 @@ namespace atolldb::sim {
 
 namespace {
 
-void check_end(const Evidence& e, const Judge& judge, const Bytes& key, const HeldKey& held,
-               Verdict& verdict) {
+void check_held(const Evidence& e, const Judge& judge, const Bytes& key, const HeldKey& held,
+                Verdict& verdict) {
   const PartitionId partition = e.partition_of(key);
   const auto& had = e.had[raw(partition)];
   for (const HeldKey::Held& sibling : held.siblings) {
@@ -94,7 +94,7 @@ Verdict check_no_resurrection(const Evidence& e) {
   Verdict verdict{"G6"};
   const Judge judge(e.facts);
   if (e.converged)
-    for (const auto& [key, held] : e.held) check_end(e, judge, key, held, verdict);
+    for (const auto& [key, held] : e.held) check_held(e, judge, key, held, verdict);
   const Reads reads(e);
   for (const Operation& o : e.history) {
     if (!o.done() || o.local || o.stale) continue;
