@@ -9,7 +9,6 @@
 //
 //   crdt_bench [--seconds S] [--only apply|codec|clock] [--json]
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <map>
 #include <msgpack.hpp>
@@ -19,6 +18,7 @@
 #include "crdt/base/prng.h"
 #include "crdt/replica.h"
 #include "tests/bench/report.h"
+#include "tests/command_line.h"
 #include "tests/crdt/map_rows.h"
 
 using namespace atolldb;
@@ -331,11 +331,11 @@ int main(int argc, char** argv) {
   double seconds = 1;
   bool json = false;
   std::string only;
-  CLI::App app("What the data types cost, as ratios against the plain thing in the same run");
-  app.add_option("--seconds", seconds, "of each measurement");
-  app.add_option("--only", only, "apply, codec or clock")->check(CLI::IsMember({"apply", "codec", "clock"}));
-  app.add_flag("--json", json, "print JSON");
-  CLI11_PARSE(app, argc, argv);
+  CommandLine app("What the data types cost, as ratios against the plain thing in the same run");
+  app.add("--seconds", seconds, "of each measurement");
+  app.add("--only", only, "apply, codec or clock").one_of({"apply", "codec", "clock"});
+  app.add("--json", json, "print JSON");
+  if (const auto status = app.parse(argc, argv)) return *status;
   Report report(json);
   if (only != "clock") {
     const Streams streams = make_streams();

@@ -10,7 +10,6 @@
 #include <sys/resource.h>
 #include <zmq.h>
 
-#include <CLI/CLI.hpp>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -26,6 +25,7 @@
 #include "region/core/request_codec.h"
 #include "tests/client/fake_node.h"
 #include "tests/client/small_cluster.h"
+#include "tests/command_line.h"
 
 namespace atolldb::client {
 namespace {
@@ -219,12 +219,12 @@ int run(double seconds, const std::string& topology_file, const std::string& nod
 }  // namespace atolldb::client
 
 int main(int argc, char** argv) {
-  CLI::App app{"requests against a bare ZeroMQ echo"};
+  atolldb::CommandLine app("requests against a bare ZeroMQ echo");
   double seconds = 2;
   std::string topology = "topology.toml", node;
-  app.add_option("--seconds", seconds, "of each measurement")->check(CLI::Range(0.05, 600.0));
-  app.add_option("-t,--topology", topology, "of a running cluster");
-  app.add_option("--node", node, "a running node to ping");
-  CLI11_PARSE(app, argc, argv);
+  app.add("--seconds", seconds, "of each measurement").within(0.05, 600.0);
+  app.add("-t,--topology", topology, "of a running cluster");
+  app.add("--node", node, "a running node to ping");
+  if (const auto status = app.parse(argc, argv)) return *status;
   return atolldb::client::run(seconds, topology, node);
 }

@@ -9,7 +9,6 @@
 
 #include <signal.h>
 
-#include <CLI/CLI.hpp>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -21,6 +20,7 @@
 #include "client/calls.h"
 #include "client/client.h"
 #include "client/histogram.h"
+#include "tests/command_line.h"
 
 using namespace atolldb;
 using std::chrono::milliseconds;
@@ -139,20 +139,16 @@ int run(const Settings& settings) {
 
 int main(int argc, char** argv) {
   Settings settings;
-  CLI::App app{"hedged reads of one replica against plain ones, while nodes stall in turn"};
-  app.add_option("-t,--topology", settings.topology, "a dev cluster's topology file")->capture_default_str();
-  app.add_option("--region", settings.region, "default: the first one");
-  app.add_option("--seconds", settings.seconds)->check(CLI::Range(1, 600))->capture_default_str();
-  app.add_option("--rate", settings.rate, "reads a second, each through both clients")
-      ->check(CLI::Range(1, 20'000))
-      ->capture_default_str();
-  app.add_option("--pause-ms", settings.pause_ms, "how long a node stands still")
-      ->check(CLI::Range(1, 250))
-      ->capture_default_str();
-  app.add_option("--every-ms", settings.every_ms, "from one pause to the next")
-      ->check(CLI::Range(2, 10'000))
-      ->capture_default_str();
-  CLI11_PARSE(app, argc, argv);
+  CommandLine app("hedged reads of one replica against plain ones, while nodes stall in turn");
+  app.add("-t,--topology", settings.topology, "a dev cluster's topology file").shows_default();
+  app.add("--region", settings.region, "default: the first one");
+  app.add("--seconds", settings.seconds).within(1, 600).shows_default();
+  app.add("--rate", settings.rate, "reads a second, each through both clients")
+      .within(1, 20'000)
+      .shows_default();
+  app.add("--pause-ms", settings.pause_ms, "how long a node stands still").within(1, 250).shows_default();
+  app.add("--every-ms", settings.every_ms, "from one pause to the next").within(2, 10'000).shows_default();
+  if (const auto status = app.parse(argc, argv)) return *status;
   if (settings.pause_ms >= settings.every_ms) {
     std::fprintf(stderr, "found --pause-ms %d, expected less than --every-ms, %d\n", settings.pause_ms,
                  settings.every_ms);

@@ -13,7 +13,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -25,6 +24,7 @@
 #include "region/node/engine.h"
 #include "storage/disk_store.h"
 #include "tests/bench/report.h"
+#include "tests/command_line.h"
 
 using namespace atolldb;
 using namespace atolldb::bench;
@@ -267,14 +267,14 @@ void measure_index(const std::string& directory, Report& report) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"What a start costs while the log is kept for a region that is away."};
+  CommandLine app("What a start costs while the log is kept for a region that is away.");
   std::string directory;
   uint64_t mib = 1024;
   bool json = false;
-  app.add_option("--dir", directory, "where the node's data lies; removed at the end");
-  app.add_option("--mib", mib, "how much log there is");
-  app.add_flag("--json", json);
-  CLI11_PARSE(app, argc, argv);
+  app.add("--dir", directory, "where the node's data lies; removed at the end");
+  app.add("--mib", mib, "how much log there is");
+  app.add("--json", json);
+  if (const auto status = app.parse(argc, argv)) return *status;
   if (directory.empty()) {
     std::string pattern = (std::filesystem::temp_directory_path() / "atoll-recovery-XXXXXX").string();
     if (::mkdtemp(pattern.data()) == nullptr) fail("no temporary directory");

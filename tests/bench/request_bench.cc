@@ -5,7 +5,6 @@
 //
 //   request_bench [--mix set|get|incr] [--requests N] [--in-flight N] [--nodes 3] [--regions 1]
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <ctime>
 #include <map>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "crdt/base/prng.h"
+#include "tests/command_line.h"
 #include "tests/sim/world.h"
 
 using namespace atolldb;
@@ -128,15 +128,15 @@ void measure(const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"What the engines of a region do for a request"};
+  CommandLine app("What the engines of a region do for a request");
   Options options;
-  app.add_option("--mix", options.mix)->check(CLI::IsMember({"set", "get", "incr"}));
-  app.add_option("--requests", options.requests);
-  app.add_option("--in-flight", options.in_flight);
-  app.add_option("--keys", options.keys);
-  app.add_option("--partitions", options.partitions);
-  app.add_option("--nodes", options.nodes, "in each region")->check(CLI::Range(1, 7));
-  app.add_option("--regions", options.regions)->check(CLI::Range(1, 7));
-  CLI11_PARSE(app, argc, argv);
+  app.add("--mix", options.mix).one_of({"set", "get", "incr"});
+  app.add("--requests", options.requests);
+  app.add("--in-flight", options.in_flight);
+  app.add("--keys", options.keys);
+  app.add("--partitions", options.partitions);
+  app.add("--nodes", options.nodes, "in each region").within(1, 7);
+  app.add("--regions", options.regions).within(1, 7);
+  if (const auto status = app.parse(argc, argv)) return *status;
   measure(options);
 }

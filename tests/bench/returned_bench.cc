@@ -5,12 +5,12 @@
 //
 //   returned_bench [--requests N] [--partitions N]
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <string>
 #include <vector>
 
 #include "crdt/base/prng.h"
+#include "tests/command_line.h"
 #include "tests/sim/world.h"
 
 using namespace atolldb;
@@ -84,12 +84,12 @@ class Door {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"What requests cost that come back"};
+  CommandLine app("What requests cost that come back");
   uint64_t requests = 16'000;
   uint32_t partitions = 1024;
-  app.add_option("--requests", requests)->check(CLI::Range(1, 65'000));
-  app.add_option("--partitions", partitions);
-  CLI11_PARSE(app, argc, argv);
+  app.add("--requests", requests).within(1, 65'000);
+  app.add("--partitions", partitions);
+  if (const auto status = app.parse(argc, argv)) return *status;
   Door door(partitions);
   const double reference = door.read(requests, false);
   const double returned = door.read(requests, true);

@@ -10,7 +10,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
@@ -22,6 +21,7 @@
 #include "storage/disk_store.h"
 #include "storage/log_format.h"
 #include "tests/bench/report.h"
+#include "tests/command_line.h"
 
 using namespace atolldb;
 using namespace atolldb::bench;
@@ -352,15 +352,15 @@ void run(const Settings& settings) {
 
 int main(int argc, char** argv) {
   Settings settings;
-  CLI::App app("What the store costs, as ratios against the bare thing in the same run");
-  app.add_option("--dir", settings.directory, "where to work (default: a temporary directory)");
-  app.add_option("--rows", settings.rows, "rows to put")->check(CLI::PositiveNumber);
-  app.add_option("--memtable-mib", settings.memtable_mib, "size of one memtable")->check(CLI::PositiveNumber);
-  app.add_option("--only", settings.only, "log, put, checkpoint or read")
-      ->check(CLI::IsMember({"log", "put", "checkpoint", "read"}));
-  app.add_option("--seconds", settings.seconds, "of each measurement that takes turns");
-  app.add_flag("--json", settings.json, "print JSON");
-  CLI11_PARSE(app, argc, argv);
+  CommandLine app("What the store costs, as ratios against the bare thing in the same run");
+  app.add("--dir", settings.directory, "where to work (default: a temporary directory)");
+  app.add("--rows", settings.rows, "rows to put").positive();
+  app.add("--memtable-mib", settings.memtable_mib, "size of one memtable").positive();
+  app.add("--only", settings.only, "log, put, checkpoint or read")
+      .one_of({"log", "put", "checkpoint", "read"});
+  app.add("--seconds", settings.seconds, "of each measurement that takes turns");
+  app.add("--json", settings.json, "print JSON");
+  if (const auto status = app.parse(argc, argv)) return *status;
   const bool own = settings.directory.empty();
   if (own) {
     std::string pattern = (std::filesystem::temp_directory_path() / "atoll-bench-XXXXXX").string();

@@ -4,7 +4,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <chrono>
 #include <csignal>
 #include <iostream>
@@ -13,6 +12,7 @@
 #include <thread>
 
 #include "tests/canaries/hunt.h"
+#include "tests/command_line.h"
 
 namespace {
 
@@ -263,23 +263,18 @@ int run(const Call& call) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app(kAbout, "atoll-sim-canaries");
+  CommandLine app(kAbout, "atoll-sim-canaries");
   Call call;
-  app.add_option("--only", call.only, "These canaries, by name")->type_name("NAME");
-  app.add_option("--where", call.where,
-                 "everything, model, or a scenario's name; without it, where each is at home")
-      ->type_name("NAME");
-  app.add_option("--first", call.first, "The first seed, with --seeds")->type_name("N");
-  app.add_option("--seeds", call.seeds, "At most so many seeds for each")->type_name("N");
-  app.add_option("--jobs", call.jobs, "Canaries at a time")->type_name("N")->check(CLI::Range(1, 1000));
-  app.add_flag("--no-clean", call.no_clean, "Leave out the runs without a canary");
-  app.add_flag("--table", call.table, "Print the table of docs/testing.md at the end");
-  app.add_flag("--list", call.list, "Print the canaries and what goes wrong");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? 0 : 2;
-  }
+  app.add("--only", call.only, "These canaries, by name").called("NAME");
+  app.add("--where", call.where, "everything, model, or a scenario's name; without it, where each is at home")
+      .called("NAME");
+  app.add("--first", call.first, "The first seed, with --seeds").called("N");
+  app.add("--seeds", call.seeds, "At most so many seeds for each").called("N");
+  app.add("--jobs", call.jobs, "Canaries at a time").called("N").within(1, 1000);
+  app.add("--no-clean", call.no_clean, "Leave out the runs without a canary");
+  app.add("--table", call.table, "Print the table of docs/testing.md at the end");
+  app.add("--list", call.list, "Print the canaries and what goes wrong");
+  if (const auto status = app.parse(argc, argv)) return *status;
   if (call.list) {
     for (const CanaryText& text : kCanaries) std::cout << padded(text.name, 28) << text.what << "\n";
     return 0;

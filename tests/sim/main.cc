@@ -1,9 +1,9 @@
 // atoll-sim: whole clusters under faults, in virtual time (docs/testing.md).
 
-#include <CLI/CLI.hpp>
 #include <chrono>
 #include <iostream>
 
+#include "tests/command_line.h"
 #include "tests/sim/report.h"
 #include "tests/sim/shrink.h"
 
@@ -95,35 +95,27 @@ int simulate(const Call& call, const Scenario& scenario, Seeds seeds) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app(kAbout, "atoll-sim");
-  app.footer(kExamples);
+  CommandLine app(kAbout, "atoll-sim", kExamples);
   Call call;
-  auto* seed = app.add_option("--seed", call.seed, "Run this seed")->type_name("N");
-  auto* seeds =
-      app.add_option("--seeds", call.seeds, "Run these, both included")->type_name("A..B")->excludes(seed);
-  app.add_option("--minutes", call.minutes,
-                 "Run seeds upwards from --seed for so long; from the clock without one")
-      ->type_name("M")
-      ->check(CLI::Range(1, 100'000))
-      ->excludes(seeds);
-  app.add_option("--scenario", call.scenario,
-                 "Clusters, loads and faults to draw from; without it, everything")
-      ->type_name("FILE");
-  app.add_flag("--until-failure", call.until_failure, "End at the first violation");
-  app.add_flag("--report", call.report,
-               "Print what was simulated, every kind of fault, and the rare states reached");
-  app.add_flag("--complete", call.complete, "Fail when a rare state, a fault or a checker was never reached");
-  app.add_flag("--twice", call.twice, "Run each seed twice and compare (G13)");
-  app.add_flag("--trace", call.trace, "Print what happened in each run");
-  app.add_flag("--quiet", call.quiet, "No line for each run");
-  app.add_option("--shrink-runs", call.shrink_runs, "Runs to spend on making a failure short; 0: none")
-      ->type_name("N")
-      ->capture_default_str();
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? 0 : 2;
-  }
+  const auto seed = app.add("--seed", call.seed, "Run this seed").called("N");
+  const auto seeds = app.add("--seeds", call.seeds, "Run these, both included").called("A..B").excludes(seed);
+  app.add("--minutes", call.minutes, "Run seeds upwards from --seed for so long; from the clock without one")
+      .called("M")
+      .within(1, 100'000)
+      .excludes(seeds);
+  app.add("--scenario", call.scenario, "Clusters, loads and faults to draw from; without it, everything")
+      .called("FILE");
+  app.add("--until-failure", call.until_failure, "End at the first violation");
+  app.add("--report", call.report,
+          "Print what was simulated, every kind of fault, and the rare states reached");
+  app.add("--complete", call.complete, "Fail when a rare state, a fault or a checker was never reached");
+  app.add("--twice", call.twice, "Run each seed twice and compare (G13)");
+  app.add("--trace", call.trace, "Print what happened in each run");
+  app.add("--quiet", call.quiet, "No line for each run");
+  app.add("--shrink-runs", call.shrink_runs, "Runs to spend on making a failure short; 0: none")
+      .called("N")
+      .shows_default();
+  if (const auto status = app.parse(argc, argv)) return *status;
   Scenario scenario;
   if (!call.scenario.empty()) {
     auto loaded = load_scenario(call.scenario);
@@ -143,7 +135,7 @@ int main(int argc, char** argv) {
       return 2;
     }
     range = *parsed;
-  } else if (seed->count() == 0) {
+  } else if (!seed.given()) {
     if (call.minutes == 0) {
       std::cerr << "atoll-sim: found no seed, expected --seed N, --seeds A..B or --minutes M; see --help\n";
       return 2;

@@ -1,10 +1,10 @@
 // atoll-scale: what a cluster's background work costs as it grows (docs/scale.md).
 
-#include <CLI/CLI.hpp>
 #include <chrono>
 #include <fstream>
 #include <iostream>
 
+#include "tests/command_line.h"
 #include "tests/sim/scale/render.h"
 
 namespace {
@@ -79,29 +79,26 @@ int run(const Call& call) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app(kAbout, "atoll-scale");
-  app.footer(kExamples);
+  CommandLine app(kAbout, "atoll-scale", kExamples);
   Call call;
-  app.add_option("--sizes", call.sizes, "Clusters to measure, by the number of their nodes")
-      ->delimiter(',')
-      ->type_name("N,N,...")
-      ->capture_default_str();
-  app.add_option("--partitions", call.options.partitions, "Partitions of each cluster")
-      ->check(CLI::Range(1, 65'536))
-      ->capture_default_str();
-  app.add_option("--written", call.options.written, "Partitions into which every region writes a key")
-      ->check(CLI::Range(1, 65'536))
-      ->capture_default_str();
-  app.add_option("--seed", call.options.seed, "Of distances and of everything random")->capture_default_str();
-  app.add_option("--svg", call.svg, "Write a plot here")->type_name("FILE");
-  app.add_flag("--json", call.json, "Print JSON instead of tables");
-  try {
-    app.parse(argc, argv);
-    if (call.options.written > call.options.partitions)
-      throw CLI::ValidationError("found --written " + std::to_string(call.options.written) +
-                                 ", expected at most --partitions");
-  } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? 0 : 2;
+  app.add("--sizes", call.sizes, "Clusters to measure, by the number of their nodes")
+      .separated_by(',')
+      .called("N,N,...")
+      .shows_default();
+  app.add("--partitions", call.options.partitions, "Partitions of each cluster")
+      .within(1, 65'536)
+      .shows_default();
+  app.add("--written", call.options.written, "Partitions into which every region writes a key")
+      .within(1, 65'536)
+      .shows_default();
+  app.add("--seed", call.options.seed, "Of distances and of everything random").shows_default();
+  app.add("--svg", call.svg, "Write a plot here").called("FILE");
+  app.add("--json", call.json, "Print JSON instead of tables");
+  if (const auto status = app.parse(argc, argv)) return *status;
+  if (call.options.written > call.options.partitions) {
+    std::cerr << "atoll-scale: found --written " << call.options.written
+              << ", expected at most --partitions; see --help\n";
+    return 2;
   }
   return run(call);
 }
