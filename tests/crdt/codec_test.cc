@@ -7,6 +7,7 @@
 #include "crdt/context_codec.h"
 #include "crdt/units_codec.h"
 #include "crdt/wire.h"
+#include "tests/crdt/hex.h"
 #include "tests/crdt/site.h"
 
 using namespace atolldb;
@@ -56,16 +57,6 @@ Bytes flipped(Bytes bytes) {
   for (int n = *rc::gen::inRange(1, 4); n > 0; --n)
     bytes[*rc::gen::inRange<size_t>(0, bytes.size())] = static_cast<char>(*rc::gen::inRange(0, 256));
   return bytes;
-}
-
-Bytes hex(BytesView bytes) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  Bytes out;
-  for (const char c : bytes) {
-    out.push_back(kDigits[static_cast<uint8_t>(c) >> 4]);
-    out.push_back(kDigits[static_cast<uint8_t>(c) & 15]);
-  }
-  return out;
 }
 
 }  // namespace

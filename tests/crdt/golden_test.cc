@@ -13,6 +13,7 @@
 
 #include "crdt/context_codec.h"
 #include "crdt/units_codec.h"
+#include "tests/crdt/hex.h"
 #include "tests/crdt/site.h"
 
 using namespace atolldb;
@@ -25,25 +26,6 @@ struct Sample {
   std::string name;
   Bytes bytes;
 };
-
-constexpr char kDigits[] = "0123456789abcdef";
-
-std::string hex(BytesView bytes) {
-  std::string out;
-  for (const char c : bytes) {
-    out.push_back(kDigits[static_cast<uint8_t>(c) >> 4]);
-    out.push_back(kDigits[static_cast<uint8_t>(c) & 15]);
-  }
-  return out;
-}
-
-Bytes unhex(std::string_view text) {
-  const auto digit = [](char c) { return std::string_view(kDigits).find(c); };
-  Bytes out;
-  for (size_t i = 0; i + 1 < text.size(); i += 2)
-    out.push_back(static_cast<char>(digit(text[i]) << 4 | digit(text[i + 1])));
-  return out;
-}
 
 void add_rows(const Site& site, const std::string& name, std::vector<Sample>& out) {
   size_t number = 0;
@@ -64,7 +46,7 @@ Bytes units_of(Site& site) {
 
 // One history with all that bytes can say: siblings, totals with baselines, standing dots, elements, journal
 // records, kept contexts, coalesced deltas.
-std::vector<Sample> samples() {
+std::vector<Sample> golden_samples() {
   std::vector<Sample> out;
   const auto keep = [&](const std::string& name, const Mutation& m) {
     out.push_back({"delta", name, encode(*m.delta)});
@@ -153,7 +135,7 @@ bool writes_golden() { return std::getenv("ATOLL_GOLDEN_WRITE") != nullptr; }
 
 TEST_CASE("golden bytes: every sample, what its version's file says", "[crdt]") {
   std::map<std::string, std::map<std::string, std::string>> found;  // by file
-  for (const Sample& s : samples()) found[file_of(s.format, version_of(s))][s.name] = hex(s.bytes);
+  for (const Sample& s : golden_samples()) found[file_of(s.format, version_of(s))][s.name] = hex(s.bytes);
   for (const auto& [path, lines] : found) {
     INFO(path << ": bytes changed under an old version; a change of bytes is a new version, with a new file");
     std::map<std::string, std::string> golden = read_golden(path);

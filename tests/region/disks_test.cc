@@ -5,10 +5,12 @@
 
 #include "region/core/message.h"
 #include "tests/region/frames.h"
+#include "tests/region/serving.h"
 #include "tests/region/world.h"
 
 using namespace atolldb;
 using atolldb::testing::has;
+using atolldb::testing::start;
 using atolldb::testing::World;
 using atolldb::testing::WorldOptions;
 using region::Outcome;
@@ -20,10 +22,6 @@ WorldOptions one_region() {
   WorldOptions options;
   options.regions = 1;
   return options;
-}
-void start(World& world) {
-  world.start_all();
-  REQUIRE(world.run_until([&] { return world.serving(); }));
 }
 Bytes key(int i) { return "k" + std::to_string(i); }
 void write(World& world, int from, int to, size_t bytes) {

@@ -9,6 +9,8 @@
 
 using namespace atolldb;
 using atolldb::testing::has;
+using atolldb::testing::kEu;
+using atolldb::testing::kUs;
 using atolldb::testing::World;
 using atolldb::testing::WorldOptions;
 using region::MessageType;
@@ -18,8 +20,6 @@ using region::Request;
 using region::Response;
 
 namespace {
-
-constexpr RegionId kEu{0}, kUs{1};
 
 WorldOptions two_regions(uint64_t seed = 1) {
   WorldOptions options;

@@ -11,6 +11,9 @@
 
 using namespace atolldb;
 using atolldb::testing::has;
+using atolldb::testing::kAp;
+using atolldb::testing::kEu;
+using atolldb::testing::kUs;
 using atolldb::testing::World;
 using atolldb::testing::WorldOptions;
 using region::OnBehind;
@@ -20,8 +23,6 @@ using region::Request;
 using region::Response;
 
 namespace {
-
-constexpr RegionId kEu{0}, kUs{1}, kAp{2};
 
 // What the client library keeps of a session.
 struct Session {

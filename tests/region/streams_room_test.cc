@@ -17,7 +17,7 @@ using region::Outcome;
 
 namespace {
 
-WorldOptions three_regions() {
+WorldOptions with_little_room() {
   WorldOptions options;
   options.nodes = options.n = options.r = options.w = 1;
   options.partitions = 64;
@@ -70,7 +70,7 @@ void set_many(World& world, int first, int count, size_t bytes, Duration between
 
 TEST_CASE("streams: a region's memtables are full for moments, it is behind no longer than its disk takes",
           "[region]") {
-  World world(three_regions());
+  World world(with_little_room());
   start(world);
   world.run_for(Duration::seconds(2));
   const NodeNumber slow = world.node(1, 0);
@@ -96,7 +96,7 @@ TEST_CASE("streams: a region's memtables are full for moments, it is behind no l
 
 TEST_CASE("streams: a region's disk is full for long, it is sent everything as soon as there is space",
           "[region]") {
-  World world(three_regions());
+  World world(with_little_room());
   start(world);
   world.run_for(Duration::seconds(2));
   const NodeNumber full = world.node(2, 0);
@@ -113,7 +113,7 @@ TEST_CASE("streams: a region's disk is full for long, it is sent everything as s
 
 TEST_CASE("streams: the word that there is room is lost, it is said again before the sender's patience ends",
           "[region]") {
-  World world(three_regions());
+  World world(with_little_room());
   start(world);
   world.run_for(Duration::seconds(2));
   const NodeNumber slow = world.node(1, 0);

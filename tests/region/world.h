@@ -26,6 +26,9 @@ struct WorldOptions {
   bool datagrams = false;  // frames may be doubled; see rates()
 };
 
+// Names for the first regions of a world.
+inline constexpr RegionId kEu{0}, kUs{1}, kAp{2};
+
 class World {
  public:
   explicit World(const WorldOptions& options);

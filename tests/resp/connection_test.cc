@@ -4,18 +4,14 @@
 
 #include <catch2/catch.hpp>
 
+#include "tests/resp/encode.h"
+
 namespace atolldb::resp {
 namespace {
 
 using region::Op;
 using region::Outcome;
 using region::Response;
-
-Bytes encode(const std::vector<Bytes>& words) {
-  Bytes out = "*" + std::to_string(words.size()) + "\r\n";
-  for (const Bytes& word : words) out += "$" + std::to_string(word.size()) + "\r\n" + word + "\r\n";
-  return out;
-}
 
 struct Fixture {
   Node node;

@@ -3,17 +3,12 @@
 #include <catch2/catch.hpp>
 
 #include "crdt/base/prng.h"
+#include "tests/resp/encode.h"
 
 namespace atolldb::resp {
 namespace {
 
 using Words = std::vector<Bytes>;
-
-Bytes encode(const Words& words) {
-  Bytes out = "*" + std::to_string(words.size()) + "\r\n";
-  for (const Bytes& word : words) out += "$" + std::to_string(word.size()) + "\r\n" + word + "\r\n";
-  return out;
-}
 
 // All commands of a stream that arrives in pieces of these sizes; "error: ..." where it goes wrong.
 std::vector<Words> parse(BytesView stream, const std::function<size_t()>& piece, ParserLimits limits = {}) {

@@ -15,10 +15,10 @@ namespace atolldb::tools {
 namespace {
 
 // A directory that goes with the test.
-class Scratch {
+class ProcessFiles {
  public:
-  Scratch() { REQUIRE(mkdtemp(path_) != nullptr); }
-  ~Scratch() {
+  ProcessFiles() { REQUIRE(mkdtemp(path_) != nullptr); }
+  ~ProcessFiles() {
     std::remove(file("log").c_str());
     std::remove(file("pid").c_str());
     rmdir(path_);
@@ -37,7 +37,7 @@ std::string content_of(const std::string& path) {
 }
 
 TEST_CASE("process: started, runs in a session of its own, ends by a signal", "[tools]") {
-  const Scratch scratch;
+  const ProcessFiles scratch;
   const auto process = spawn_detached({{"/bin/sleep", "60"}, scratch.file("log")});
   REQUIRE(process);
   CHECK(is_running(*process));
@@ -50,7 +50,7 @@ TEST_CASE("process: started, runs in a session of its own, ends by a signal", "[
 }
 
 TEST_CASE("process: same pid with another start time, is somebody else", "[tools]") {
-  const Scratch scratch;
+  const ProcessFiles scratch;
   const auto process = spawn_detached({{"/bin/sleep", "60"}, scratch.file("log")});
   REQUIRE(process);
   ProcessId other = *process;
@@ -63,7 +63,7 @@ TEST_CASE("process: same pid with another start time, is somebody else", "[tools
 }
 
 TEST_CASE("process: its output, appended to the log", "[tools]") {
-  const Scratch scratch;
+  const ProcessFiles scratch;
   for (const char* word : {"one", "two"}) {
     const auto process = spawn_detached({{"/bin/echo", word}, scratch.file("log")});
     REQUIRE(process);
@@ -73,7 +73,7 @@ TEST_CASE("process: its output, appended to the log", "[tools]") {
 }
 
 TEST_CASE("process: what cannot run, an error with the reason", "[tools]") {
-  const Scratch scratch;
+  const ProcessFiles scratch;
   const auto missing = spawn_detached({{"/no/such/file"}, scratch.file("log")});
   REQUIRE_FALSE(missing);
   CHECK_THAT(missing.error().message, Catch::Contains("/no/such/file") && Catch::Contains("No such file"));
@@ -83,7 +83,7 @@ TEST_CASE("process: what cannot run, an error with the reason", "[tools]") {
 }
 
 TEST_CASE("process: pid file, read back; another content names nobody", "[tools]") {
-  const Scratch scratch;
+  const ProcessFiles scratch;
   const std::string path = scratch.file("pid");
   CHECK_FALSE(read_pid_file(path));
   REQUIRE(write_pid_file(path, {123, 456}));
