@@ -8,7 +8,9 @@
 #include <cerrno>
 #include <vector>
 
+#include "storage/dirty_pages.h"
 #include "storage/file_system.h"
+#include "storage/lmdb_checkpoint.h"
 #include "storage/row_format.h"
 
 namespace atolldb::storage {
@@ -17,16 +19,12 @@ namespace {
 constexpr uint64_t kMapBytesMin = 64u << 20;
 constexpr uint64_t kMapBytesUsual = uint64_t{256} << 30;  // address space, not memory
 constexpr unsigned kNamedTables = 2;
-// The store's own entry in `meta`. Stored keys of callers have at least three bytes.
-constexpr BytesView kCheckpointKey("\0", 1);
 constexpr MDB_dbi kFreePages = 0;  // LMDB's table of them: each record begins with their number
 constexpr uint64_t kReservedWrites = 2;
 constexpr uint64_t kReserveStep = 1u << 20;
 // Longer values are not read only to be certain of a key.
 constexpr size_t kVerifiedBytesMax = 16u << 10;
 
-MDB_val to_val(BytesView bytes) { return {bytes.size(), const_cast<char*>(bytes.data())}; }
-BytesView to_view(const MDB_val& val) { return {static_cast<const char*>(val.mv_data), val.mv_size}; }
 bool verifies(const MDB_val& key, const MDB_val& data) {
   return data.mv_size > kVerifiedBytesMax || decode_row(to_view(key), to_view(data)).has_value();
 }
@@ -49,183 +47,6 @@ bool has_space(const std::string& path, uint64_t bytes) {
 bool nearly_full(const std::string& path) {
   constexpr uint64_t kWriteBytesMax = 4u << 20;  // more than LMDB hands over in one call
   return !has_space(path, kWriteBytesMax);
-}
-
-// Ends the transaction unless it was committed.
-class WriteTxn {
- public:
-  // `parent`: what it does becomes its parent's when it is committed.
-  explicit WriteTxn(MDB_env* env, MDB_txn* parent = nullptr) : rc_(mdb_txn_begin(env, parent, 0, &txn_)) {}
-  ~WriteTxn() {
-    if (txn_) mdb_txn_abort(txn_);
-  }
-  WriteTxn(const WriteTxn&) = delete;
-  WriteTxn& operator=(const WriteTxn&) = delete;
-  int begun() const { return rc_; }
-  MDB_txn* get() const { return txn_; }
-  int commit() { return mdb_txn_commit(std::exchange(txn_, nullptr)); }
-
- private:
-  MDB_txn* txn_ = nullptr;
-  int rc_;
-};
-
-// Writes one table's changes in key order.
-class TableWriter {
- public:
-  TableWriter(MDB_txn* txn, MDB_dbi dbi) : txn_(txn), dbi_(dbi) {}
-  ~TableWriter() {
-    if (cursor_) mdb_cursor_close(cursor_);
-  }
-  TableWriter(const TableWriter&) = delete;
-  TableWriter& operator=(const TableWriter&) = delete;
-
-  int erase(const Memtable::Ranges& ranges) {
-    int rc = ranges.empty() ? 0 : open();
-    for (auto range = ranges.begin(); rc == 0 && range != ranges.end(); ++range)
-      rc = erase_range(range->first, range->second);
-    return rc;
-  }
-
-  // At most `most` changes; `at` moves on.
-  int write(Memtable::Iterator& at, const Memtable::Iterator& end, size_t most) {
-    int rc = open();
-    for (; rc == 0 && most > 0 && at != end; --most, ++at) {
-      at.prefetch();
-      const Memtable::Entry change = *at;
-      rc = change.erased ? erase(change.key) : put(change.key, change.value);
-    }
-    return rc;
-  }
-
- private:
-  int open() {
-    if (const int rc = mdb_cursor_open(txn_, dbi_, &cursor_); rc != 0) return rc;
-    MDB_val key, data;
-    const int last = mdb_cursor_get(cursor_, &key, &data, MDB_LAST);
-    if (last == 0) end_.assign(to_view(key));
-    return last == MDB_NOTFOUND ? 0 : last;
-  }
-
-  int put(BytesView row_key, BytesView value) {
-    StoredKey key(row_key);
-    if (value.size() <= kChunkBytes)
-      return put_chunk(key, {RowKind::whole, value, static_cast<uint32_t>(value.size())}, 1);
-    const size_t chunks = (value.size() + kChunkBytes - 1) / kChunkBytes;
-    for (size_t i = 0; i < chunks; ++i) {
-      key.set_chunk(static_cast<uint16_t>(i));
-      const StoredRow row{i == 0 ? RowKind::first : RowKind::more, value.substr(i * kChunkBytes, kChunkBytes),
-                          static_cast<uint32_t>(value.size())};
-      if (const int rc = put_chunk(key, row, chunks); rc != 0) return rc;
-    }
-    return 0;
-  }
-
-  // Chunk 0 also clears what an older, longer value left behind the new one's `chunks`.
-  int put_chunk(const StoredKey& key, const StoredRow& row, size_t chunks) {
-    MDB_val k = to_val(key.view());
-    MDB_val data{stored_size(row.kind, row.payload.size()), nullptr};
-    int rc;
-    if (key.view() > BytesView(end_)) {
-      rc = mdb_cursor_put(cursor_, &k, &data, MDB_RESERVE | MDB_APPEND);
-      end_.assign(key.view());
-    } else {
-      MDB_val held{data.mv_size, nullptr};
-      rc = mdb_cursor_put(cursor_, &k, &held, MDB_RESERVE | MDB_NOOVERWRITE);
-      if (rc == MDB_KEYEXIST) {
-        unsigned where = MDB_CURRENT;  // the refused put has left the cursor there
-        if (row.kind != RowKind::more && chunks_of(to_view(held)) > chunks) {
-          if ((rc = erase_chunks(key, chunks)) != 0) return rc;
-          where = 0;
-        }
-        rc = mdb_cursor_put(cursor_, &k, &data, MDB_RESERVE | where);
-      } else {
-        data = held;
-      }
-    }
-    if (rc == 0) encode_row(static_cast<char*>(data.mv_data), key.view(), row);
-    return rc;
-  }
-
-  // By what its first chunk says; a damaged one is taken for the longest, so that nothing of it stays.
-  static size_t chunks_of(BytesView stored_first) {
-    if (stored_first.size() < kRowHeadBytes) return SIZE_MAX;
-    if (static_cast<RowKind>(stored_first[1]) == RowKind::whole) return 1;
-    return SIZE_MAX;
-  }
-
-  int erase_chunks(StoredKey key, size_t from) {
-    for (size_t i = from; i <= UINT16_MAX; ++i) {
-      key.set_chunk(static_cast<uint16_t>(i));
-      MDB_val k = to_val(key.view());
-      const int rc = mdb_del(txn_, dbi_, &k, nullptr);
-      if (rc == MDB_NOTFOUND) break;
-      if (rc != 0) return rc;
-    }
-    return 0;
-  }
-
-  int erase(BytesView row_key) {
-    const StoredKey key(row_key);
-    MDB_val k = to_val(key.view()), data;
-    int rc = mdb_cursor_get(cursor_, &k, &data, MDB_SET_KEY);
-    if (rc == MDB_NOTFOUND) return 0;
-    if (rc != 0) return rc;
-    const size_t chunks = chunks_of(to_view(data));
-    rc = mdb_cursor_del(cursor_, 0);
-    return rc == 0 && chunks > 1 ? erase_chunks(key, 1) : rc;
-  }
-
-  int erase_range(BytesView from, BytesView to) {
-    // Chunks of a key that `to` continues may lie behind the first row that stays: they go by name.
-    std::vector<std::pair<Bytes, size_t>> continued;
-    MDB_val k = to_val(from), data;
-    int rc = mdb_cursor_get(cursor_, &k, &data, from.empty() ? MDB_FIRST : MDB_SET_RANGE);
-    for (; rc == 0; rc = mdb_cursor_get(cursor_, &k, &data, MDB_NEXT)) {
-      const BytesView stored = to_view(k);
-      if (stored.size() <= kChunkNumberBytes) continue;
-      const BytesView key = stored.substr(0, stored.size() - kChunkNumberBytes);
-      const uint16_t chunk = chunk_of(stored);
-      if (key >= to && chunk == 0) break;
-      if (key < from || key >= to) continue;
-      if (to.starts_with(key)) {
-        if (continued.empty() || continued.back().first != key) continued.emplace_back(key, 0);
-        continued.back().second = size_t{chunk} + 1;
-      }
-      if (const int deleted = mdb_cursor_del(cursor_, 0); deleted != 0) return deleted;
-    }
-    if (rc != 0 && rc != MDB_NOTFOUND) return rc;
-    for (const auto& [key, chunk_number] : continued)
-      if (const int erased = erase_chunks(StoredKey(key), chunk_number); erased != 0) return erased;
-    return 0;
-  }
-
-  MDB_txn* txn_;
-  MDB_dbi dbi_;
-  MDB_cursor* cursor_ = nullptr;
-  Bytes end_;  // no stored key is greater
-};
-
-// A transaction keeps its dirty pages sorted by number and takes them from several sorted lists in turn: each
-// page of a later list pushes all behind it aside. Small transactions within the large one keep that short.
-constexpr size_t kNestedRows = 1024;
-// It has place for 131,072 of them. Beyond that LMDB writes some out ahead of the commit, but only those of
-// the innermost transaction, and where that one is small and new it gives up: MDB_TXN_FULL. A row may dirty
-// two leaves and a branch.
-constexpr size_t kRowsWithNestingMax = 32'768;
-
-int write_table(MDB_env* env, MDB_txn* txn, MDB_dbi dbi, const Memtable& changes, bool nesting) {
-  int rc = TableWriter(txn, dbi).erase(changes.ranges());
-  const Memtable::Iterator end = changes.end();
-  Memtable::Iterator at = changes.begin();
-  if (rc == 0 && !nesting) rc = TableWriter(txn, dbi).write(at, end, SIZE_MAX);
-  while (rc == 0 && at != end) {
-    WriteTxn nested(env, txn);
-    rc = nested.begun();
-    if (rc == 0) rc = TableWriter(nested.get(), dbi).write(at, end, kNestedRows);
-    if (rc == 0) rc = nested.commit();
-  }
-  return rc;
 }
 
 }  // namespace
@@ -444,6 +265,12 @@ uint64_t LmdbTable::used_bytes() const {
   return (info.me_last_pgno + 1) * impl_->page_bytes;
 }
 
+uint64_t LmdbTable::tree_pages() {
+  MDB_stat stat;
+  if (mdb_stat(impl_->reader(), impl_->dbi(Part::rows), &stat) != 0) return UINT64_MAX;
+  return stat.ms_branch_pages + stat.ms_leaf_pages;
+}
+
 // Of pages in the file that hold nothing. Those of the last commit are used again by the next but one.
 uint64_t LmdbTable::Impl::free_bytes() const {
   MDB_txn* txn = nullptr;
@@ -463,12 +290,12 @@ uint64_t LmdbTable::Impl::free_bytes() const {
   return pages * page_bytes;
 }
 
-// Of a small table, each page may have to be written anew; of a large one, a page for each row. New values
-// split pages in two.
+// Of a small table, each page may have to be written anew. New values split pages in two.
 bool LmdbTable::reserve(const Load& largest) {
   const uint64_t end = used_bytes();
+  const auto pages = static_cast<uint64_t>(kDirtyAtMost * static_cast<double>(largest.pages));
   const auto wanted_for = [&](uint64_t used) {
-    return kReservedWrites * (std::min(largest.rows * impl_->page_bytes, used) + 2 * largest.bytes);
+    return kReservedWrites * (std::min(pages * impl_->page_bytes, used) + 2 * largest.bytes);
   };
   const uint64_t reserved = std::max(impl_->reserved_end, end) - end;
   if (reserved >= wanted_for(end)) return true;
@@ -488,22 +315,14 @@ bool LmdbTable::reserve(const Load& largest) {
   return taken || (errno != ENOSPC && errno != EDQUOT);
 }
 
+// There is place for 131,072 dirty pages. Beyond that LMDB writes some out ahead of the commit, but only
+// those of the innermost transaction, and where that one is small and new it gives up: all is written again
+// in a single one.
 Table::Written LmdbTable::write(const MemtablePair& changes, LogPosition position,
                                 std::optional<Error>& error) {
   if (impl_->faults && impl_->faults->no_checkpoints) return Written::disk_full;
-  const bool nesting = changes.rows.size() + changes.meta.size() <= kRowsWithNestingMax;
-  WriteTxn txn(impl_->env);
-  int rc = txn.begun();
-  if (rc == 0) rc = write_table(impl_->env, txn.get(), impl_->dbi(Part::rows), changes.rows, nesting);
-  if (rc == 0) rc = write_table(impl_->env, txn.get(), impl_->dbi(Part::meta), changes.meta, nesting);
-  if (rc == 0) {
-    MDB_val key = to_val(kCheckpointKey), data{stored_size(RowKind::whole, sizeof position.value), nullptr};
-    rc = mdb_put(txn.get(), impl_->dbi(Part::meta), &key, &data, MDB_RESERVE);
-    if (rc == 0)
-      encode_row(static_cast<char*>(data.mv_data), kCheckpointKey,
-                 {RowKind::whole, {reinterpret_cast<const char*>(&position.value), sizeof position.value}});
-  }
-  if (rc == 0) rc = txn.commit();
+  int rc = write_checkpoint(impl_->env, impl_->dbis, changes, position, true);
+  if (rc == MDB_TXN_FULL) rc = write_checkpoint(impl_->env, impl_->dbis, changes, position, false);
   if (rc == 0) return Written::done;
   if (rc == EIO && nearly_full(impl_->path)) rc = ENOSPC;
   error = lmdb_error("checkpoint into " + impl_->path, rc);

@@ -1,5 +1,5 @@
 #pragma once
-// The table in LMDB (docs/formats/lmdb.md). The only room's corner that knows LMDB.
+// The table in LMDB (docs/formats/lmdb.md). With lmdb_checkpoint.h the only corner that knows LMDB.
 
 #include <memory>
 #include <string>
@@ -25,6 +25,7 @@ class LmdbTable final : public Table {
   LogPosition checkpoint() const override;
   Status grow() override;  // doubles the map
   uint64_t used_bytes() const override;
+  uint64_t tree_pages() override;
   std::optional<Error> failed() const override;
   std::unique_ptr<Cursor> cursor(Part part) override;
   // Takes space behind the file's end, which is LMDB's as the file grows.

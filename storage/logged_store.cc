@@ -4,6 +4,7 @@
 
 #include "storage/batch_check.h"
 #include "storage/checkpointer.h"
+#include "storage/dirty_pages.h"
 #include "storage/log_recovery.h"
 #include "storage/log_writer.h"
 #include "storage/merged_walk.h"
@@ -68,9 +69,10 @@ void LoggedStore::start(RecoveredLog&& found) {
                                                      notify();
                                                    }});
   checkpointer_ = std::make_unique<Checkpointer>(
-      *log_, *table_, Table::Load{options_.memtable_rows, options_.memtable_bytes},
+      *log_, *table_, Table::Load{options_.memtable_pages, options_.memtable_bytes},
       Checkpointer::Hooks{[this] { wake(Job::checkpoint); }, [this] { notify(); }});
   disk_full_ = !checkpointer_->has_reserve();
+  tree_pages_ = table_->tree_pages();
 }
 
 Worker& LoggedStore::worker(Job job) {
@@ -97,10 +99,13 @@ std::optional<Error> LoggedStore::failed() const {
   return checkpointer_->failed();
 }
 
-// How full the active memtable is, as a share of `parts`.
+// Whether the active memtable would be full if it had `parts` times as much in it for each `part` of today.
 bool LoggedStore::filled(size_t part, size_t parts) const {
-  return active_.bytes() * parts >= options_.memtable_bytes * part ||
-         active_.rows.size() * parts >= options_.memtable_rows * part;
+  if (active_.bytes() * parts >= options_.memtable_bytes * part) return true;
+  const double times = static_cast<double>(parts) / static_cast<double>(part);
+  const double rows = times * static_cast<double>(active_.rows.size());
+  const double bytes = times * static_cast<double>(active_.bytes());
+  return dirties(static_cast<double>(options_.memtable_pages), rows, bytes, tree_pages_);
 }
 
 Result<std::vector<LogPosition>> LoggedStore::commit(Batch&& batch) {
@@ -219,6 +224,8 @@ Events LoggedStore::poll() {
   if (checkpointer_->poll()) {
     frozen_.reset();
     checkpoint_ = frozen_at_;
+    tree_pages_ = table_->tree_pages();
+    table_->end_read();
     ++checkpoints_;
     events.checkpoint_done = true;
     drop_log();

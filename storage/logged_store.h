@@ -27,7 +27,7 @@ enum class Durability : unsigned char {
 struct LoggedStoreOptions {
   Durability durability = Durability::strict;
   size_t memtable_bytes = 8u << 20;  // of each of the two
-  size_t memtable_rows = 16'000;  // the same in rows: each may dirty a page of LMDB, which keeps that memory
+  size_t memtable_pages = 14'500;    // the same in pages that its checkpoint dirties (storage/dirty_pages.h)
   uint64_t log_segment_bytes = 16u << 20;  // of one file, at least 64 KiB; a larger record gets a larger file
   uint64_t log_bytes_max = uint64_t{1} << 30;  // kept for streams; what is not checkpointed is kept anyway
 };
@@ -96,7 +96,8 @@ class LoggedStore : public Store {
   MemtablePair active_;
   std::shared_ptr<const MemtablePair> frozen_;
   LogPosition frozen_at_, checkpoint_, released_, durable_;
-  bool disk_full_ = false;  // as of the last poll()
+  uint64_t tree_pages_ = 0;  // of the table, as of its newest checkpoint
+  bool disk_full_ = false;   // as of the last poll()
   bool damaged_ = false;
   uint64_t records_ = 0, checkpoints_ = 0;
 

@@ -34,6 +34,8 @@ class Table {
   // Called when write() has answered needs_growth, and not while it runs. Ends the read.
   virtual Status grow() = 0;
   virtual uint64_t used_bytes() const = 0;
+  // Of the newest checkpoint's rows, without those of large values: pages that a change of a row writes anew.
+  virtual uint64_t tree_pages() = 0;
   // Damage that no row can be blamed for: nothing that is not found here can be said to be absent any more.
   virtual std::optional<Error> failed() const { return std::nullopt; }
 
@@ -59,9 +61,10 @@ class Table {
   virtual std::unique_ptr<Cursor> cursor(Part part) = 0;
 
   // -- the checkpointer; before it begins, whoever makes it
-  // How much one write() changes at most.
+  // How much one write() changes at most: what it is expected to dirty (dirty_pages.h), and bytes of new
+  // values.
   struct Load {
-    uint64_t rows = 0, bytes = 0;
+    uint64_t pages = 0, bytes = 0;
   };
   // Sees to it that two writes of that size find space on a disk that is full by then: what is free in the
   // table counts, the rest is taken from the disk now. False: the disk is full.

@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "crdt/base/prng.h"
+#include "storage/dirty_pages.h"
 #include "storage/file_system.h"
 #include "storage/table.h"
 
@@ -143,6 +144,7 @@ class VirtualTable final : public Table {
   LogPosition checkpoint() const override { return disk_.checkpoint_; }
   Status grow() override;
   uint64_t used_bytes() const override { return disk_.table_bytes_; }
+  uint64_t tree_pages() override { return disk_.table_bytes_ / kTreePageBytes; }
   std::unique_ptr<Cursor> cursor(Part part) override;
   bool reserve(const Load& largest) override;
   Written write(const MemtablePair& changes, LogPosition position, std::optional<Error>& error) override;

@@ -168,9 +168,16 @@ Pair log_records_per_second(DiskStore& store, RawFile& raw, size_t batch_records
 // -- puts from end to end
 
 struct PutCost {
-  double cpu_us = 0, wall_us = 0, anonymous_mib = 0;
+  double cpu_us = 0, wall_us = 0;
+  double anonymous_mib = 0, memtables_mib = 0;  // at most
   uint64_t checkpoints = 0;
 };
+
+void note_memory(const Store& store, PutCost& cost) {
+  const double memtables = static_cast<double>(store.usage().memtable_bytes) / (1u << 20);
+  cost.anonymous_mib = std::max(cost.anonymous_mib, anonymous_mib());
+  cost.memtables_mib = std::max(cost.memtables_mib, memtables);
+}
 
 void finish_checkpoint(Store& store) {
   while (!wait_events(store).checkpoint_done) {
@@ -198,11 +205,11 @@ PutCost put_rows(Store& store, uint64_t rows, uint64_t seed) {
     store.poll();
     store.release_log(store.log_end());
     if (store.wants_checkpoint()) store.begin_checkpoint({});
-    if (n % (kGroup * 1024) == 0) cost.anonymous_mib = std::max(cost.anonymous_mib, anonymous_mib());
+    if (n % (kGroup * 256) == 0) note_memory(store, cost);
   }
   while (!store.begin_checkpoint({})) wait_events(store);
   finish_checkpoint(store);
-  cost.anonymous_mib = std::max(cost.anonymous_mib, anonymous_mib());
+  note_memory(store, cost);
   cost.cpu_us = (cpu_seconds() - cpu) / static_cast<double>(rows) * 1e6;
   cost.wall_us = since(start) / static_cast<double>(rows) * 1e6;
   cost.checkpoints = store.usage().checkpoints - done_before;
@@ -327,6 +334,7 @@ void run(const Settings& settings) {
     report.number(name, "us a row", cost.wall_us);
     report.number(name + " checkpoints", "count", static_cast<double>(cost.checkpoints));
     report.number(name + " anonymous memory", "MiB", cost.anonymous_mib);
+    report.number(name + " of it memtables", "MiB", cost.memtables_mib);
   };
   report_put("put, fresh", put_rows(*store, settings.rows, 1));
   if (wanted("put")) report_put("put, over a full table", put_rows(*store, settings.rows, 2));

@@ -33,7 +33,7 @@ ROOMS = {
 
 # Library header -> files that may include it. Tests and benchmarks may include any.
 LIBRARIES = [
-    (r"lmdb\.h", r"storage/lmdb_table\.cc"),
+    (r"lmdb\.h", r"storage/lmdb_(table\.cc|checkpoint\.(h|cc))"),
     (r"toml\+\+", r"topology/document\.cc"),
     (r"spdlog|fmt/", r"(wan|region)/io/.*|tools/.*"),
     (r"zmq", r"(wan|region)/io/.*|client/.*|tools/.*"),
