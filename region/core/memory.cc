@@ -48,9 +48,7 @@ void Memory::on_hello(NodeNumber from, const Hello& hello) {
   answer.known_start = peer.start;
   answer.known_position = peer.synced;
   answer.highest_start = std::max(peer.start, peer.forgot);
-  // Heard of just now under another name than the one that asks, and its connection stands.
-  answer.running = peer.twin && node_.now.monotonic - peer.twin->second < Duration::millis(1200) &&
-                   peer.twin->first != hello.random;
+  answer.running = peer.runs_beside(hello.random, node_.now.monotonic);
   node_.out.send(from, answer);
 }
 

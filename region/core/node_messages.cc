@@ -349,8 +349,9 @@ void Node::on(const Refuse& m) {
 void Node::on(const Handover& m) {
   Partition* partition = partition_of_sender(m.partition, m.epoch);
   if (partition == nullptr || state_.leaving || state_.standing != Standing::vote) return;
-  // Who says it of another may not have heard of it yet.
-  if (from_ != m.epoch.node && holds(m.epoch)) return;
+  // Who says it of another may not have heard of it yet: of a node, or of the process beside which it begins.
+  const bool of_itself = from_ == m.epoch.node && state_.peers.find(from_)->random == from_process_;
+  if (!of_itself && holds(m.epoch)) return;
   // One that serves here under a lower epoch has been passed over, and nobody else would ever tell it so.
   const Coordinator* present = coordinator(m.partition);
   const bool passed_over = present != nullptr && present->epoch() < m.epoch && hears_of_higher_epochs();

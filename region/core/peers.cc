@@ -41,6 +41,9 @@ const Peer* Peers::find(NodeNumber node) const { return const_cast<Peers*>(this)
 
 Peers::Heard Peers::hear(Now now, NodeNumber from, const FrameHeader& header) {
   Peer& peer = *find(from);
+  // A second process that begins says nothing of the first: that one has its vote and its partitions until it
+  // has gone.
+  if (header.joining && peer.runs_beside(header.random, now.monotonic)) return Heard::ok;
   const bool same = header.start == peer.start && header.random == peer.random;
   if (!header.joining) {
     const bool unknown_process = peer.random == 0 && header.start >= peer.start;

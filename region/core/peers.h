@@ -34,6 +34,11 @@ struct Peer {
   int64_t wall_offset_ms = 0;  // its wall clock less our monotonic one, when it was last heard
 
   bool heard_of() const { return heard.ns > INT64_MIN / 2; }  // by this process
+  // Beside a process with this random one runs that has joined: it was heard of just now, and its connection
+  // stands.
+  bool runs_beside(uint32_t other, Instant now) const {
+    return twin && twin->first != other && now - twin->second < Duration::millis(1200);
+  }
 };
 
 class Peers {

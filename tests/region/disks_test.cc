@@ -196,3 +196,60 @@ TEST_CASE("disks: one is lost, and every witness takes seconds to answer, the me
   }
   CHECK(votes);
 }
+
+// HAZARDS 9. What it says of itself is not what its peers know of the one that serves.
+TEST_CASE("disks: a clone that joins beside its original, which coordinates on until the clone has to stop",
+          "[region][hazard9]") {
+  WorldOptions options = one_region();
+  options.partitions = 1;
+  options.clones = true;
+  World world(options);
+  start(world);
+  world.run_for(Duration::seconds(5));
+  const auto epoch = [&](const region::Response& response) {
+    return std::pair(response.epoch.number, response.epoch.node);
+  };
+  region::Request route;
+  route.op = region::Op::route;
+  route.key = "k";
+  const auto before = world.call(world.node(0, 0), route);
+  const NodeNumber original = before.coordinator;
+  std::vector<NodeNumber> others;
+  for (const NodeNumber node : world.all())
+    if (node != original) others.push_back(node);
+  world.start_clone(original, others[0]);
+  bool slow = false;
+  for (int i = 0; i < 200; ++i) {
+    const Instant began = world.now();
+    const auto written = world.set(others[1], key(i), "v");
+    CAPTURE(i, written.message);
+    REQUIRE(written.outcome == Outcome::done);
+    REQUIRE(epoch(written) == epoch(before));
+    slow = slow || world.now() - began > Duration::millis(100);
+    world.run_for(Duration::millis(40));
+  }
+  CHECK_FALSE(slow);
+  REQUIRE(world.fatal_of_clone(original));
+  CHECK(world.fatal_of_clone(original)->find("another process is running as node") != std::string::npos);
+  CHECK_FALSE(world.fatal(original));
+  CHECK(world.run_until([&] { return world.converged(); }));
+}
+
+// There the first process is over, and its connections say so.
+TEST_CASE("disks: a coordinator ends and begins again at once, another one takes over without waiting",
+          "[region]") {
+  WorldOptions options = one_region();
+  options.partitions = 1;
+  World world(options);
+  start(world);
+  world.run_for(Duration::seconds(5));
+  const auto before = world.set(world.node(0, 0), "k", "1");
+  REQUIRE(before.outcome == Outcome::done);
+  const NodeNumber first = before.coordinator;
+  const NodeNumber other = world.node(0, first == world.node(0, 0) ? 1 : 0);
+  world.kill(first, false);
+  world.start(first);
+  CHECK(world.run_until([&] { return world.set(other, "k", "2").outcome == Outcome::done; },
+                        Duration::seconds(1)));
+  CHECK(world.get(other, "k").epoch.number > before.epoch.number);
+}

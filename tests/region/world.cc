@@ -24,6 +24,7 @@ sim::WorldOptions options_of(const WorldOptions& options) {
   out.network.distance_us.assign(options.regions,
                                  std::vector<int64_t>(options.regions, options.wan_delay_us));
   out.keep_facts = false;
+  out.clones = options.clones;
   return out;
 }
 

@@ -24,6 +24,7 @@ struct WorldOptions {
   int64_t jitter_max_us = 0;
   region::ClearSteps clears;
   bool datagrams = false;  // frames may be doubled; see rates()
+  bool clones = false;     // see start_clone()
 };
 
 // Names for the first regions of a world.
@@ -47,6 +48,14 @@ class World {
   void set_sync_time(Duration time);
   void set_sync_time(NodeNumber node, Duration time) { sim_.set_sync_time(sim_.machine(node), time); }
   std::optional<std::string> fatal(NodeNumber node) const { return sim_.fatal(sim_.machine(node)); }
+  // A second process of a node, on a copy of its disk. It hears what `from` sends to the node, which itself
+  // hears the others.
+  void start_clone(NodeNumber node, NodeNumber from) {
+    sim_.start_clone(sim_.machine(node), uint64_t{1} << sim_.machine(from));
+  }
+  std::optional<std::string> fatal_of_clone(NodeNumber node) const {
+    return sim_.fatal(sim_.clone_of(sim_.machine(node)));
+  }
 
   void set_wall_offset(NodeNumber node, int64_t ms) { sim_.clock(sim_.machine(node)).set_wall_offset(ms); }
 
