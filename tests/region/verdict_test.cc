@@ -74,6 +74,20 @@ bool has_verdicts(BytesView frame) {
   return look.found;
 }
 
+// Appends with conditional writes, and acknowledgements of them, as a frame brings them.
+struct Verdicts : region::MessageHandler {
+  explicit Verdicts(BytesView frame) {
+    if (region::decode_header(frame)) (void)region::dispatch(frame, *this);
+  }
+  void on(const region::Append& m) override {
+    for (const region::Entry& entry : m.entries)
+      if (entry.verdict != region::Verdict::none) append = m;
+  }
+  void on(const region::Ack& m) override { acknowledges = acknowledges || !m.judged.empty(); }
+  std::optional<region::Append> append;  // borrows from the frame
+  bool acknowledges = false;
+};
+
 uint64_t superseded(World& world) {
   uint64_t count = 0;
   for (const NodeNumber node : world.all())
@@ -402,4 +416,64 @@ TEST_CASE(
   world.start(first);
   REQUIRE(world.run_until([&] { return world.serving() && world.converged(); }));
   CHECK(world.get(held, "k").value == "second");
+}
+
+// Rule 12: W votes with a verdict of the coordinator's present epoch. One that was said of an earlier verdict
+// is none: who said it may judge anew, and differently, in a later takeover.
+TEST_CASE("verdicts: an acknowledgement of an earlier epoch's verdict, does not count", "[region]") {
+  World world(one_region());
+  start(world);
+  world.run_for(Duration::seconds(5));
+  const NodeNumber first = coordinator(world, world.node(0, 0)), held = other_than(world, {first});
+  const NodeNumber third = other_than(world, {first, held});
+  // First and held have it, and what held says of it is under way for long.
+  Bytes append, acknowledged;
+  bool open = false;
+  world.loses = [&](NodeNumber from, NodeNumber to, BytesView frame) {
+    if (open) return false;
+    const Verdicts verdicts(frame);
+    if (verdicts.append && from == first && to == held && append.empty()) {
+      append = Bytes(frame);
+      return false;
+    }
+    if (verdicts.acknowledges && from == held && to == first) acknowledged = Bytes(frame);
+    return verdicts.append.has_value() || verdicts.acknowledges;
+  };
+  const uint64_t one = world.send(first, set_if(Condition::absent, "k", "v"));
+  world.run_for(Duration::millis(20));
+  REQUIRE_FALSE(append.empty());
+  REQUIRE_FALSE(acknowledged.empty());
+  REQUIRE_FALSE(world.response(one));
+  // Another one takes over, which cannot tell anybody of its verdict, and first again.
+  world.cut(first, held);
+  world.cut(first, third);
+  REQUIRE(world.run_until([&] { return coordinator(world, held) != first; }));
+  world.heal();
+  REQUIRE(world.run_until([&] { return world.response(one).has_value(); }));
+  CHECK(world.response(one)->outcome == Outcome::unknown);
+  Response now;
+  REQUIRE(world.run_until([&] {
+    now = world.call(first, ask(Op::route, "k"));
+    return now.coordinator == first;
+  }));
+  Request read = ask(Op::get, "k");
+  read.deadline_ms = 30'000;
+  const uint64_t two = world.send(first, read);
+  world.run_for(Duration::millis(100));
+  REQUIRE_FALSE(world.response(two));
+  open = true;  // for what comes late, and what it brings; nothing else is due yet
+  SECTION("it was said in the earlier epoch") { world.send_late(held, first, acknowledged); }
+  SECTION("it would be said now, of an append with the earlier verdict") {
+    Verdicts verdicts(append);
+    verdicts.append->epoch = now.epoch;
+    region::FrameWriter writer;
+    encode(*verdicts.append, writer.body());
+    BytesView frame = append;
+    world.send_late(first, held, writer.take(*region::decode_header(frame)));
+  }
+  world.run_for(Duration::millis(100));
+  CHECK_FALSE(world.response(two));
+  REQUIRE(world.run_until([&] { return world.response(two).has_value(); }));
+  CHECK(world.response(two)->value == "v");
+  REQUIRE(world.run_until([&] { return world.converged(); }));
 }

@@ -67,6 +67,10 @@ class World {
   // What a node sends and receives takes longer by so much.
   void clog(NodeNumber node, Duration extra) { sim_.network().clog(sim_.machine(node), extra); }
   std::function<bool(NodeNumber from, NodeNumber to, BytesView frame)> loses;  // this frame
+  // One that was lost arrives late.
+  void send_late(NodeNumber from, NodeNumber to, Bytes frame) {
+    sim_.network().send(sim_.now(), sim_.machine(from), sim_.machine(to), std::move(frame));
+  }
 
   // -- time
   void run_for(Duration duration) { sim_.run_for(duration); }
