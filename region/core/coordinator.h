@@ -50,10 +50,8 @@ class Coordinator : public std::enable_shared_from_this<Coordinator> {
   bool can_tell(const RequestId& id) const;
   // A delta from another region, or a late one of this region (rule 11). False: send it again later.
   bool enter(const Entry& entry);
-  // Below the bounds of what is not settled.
-  bool may_enter() const {
-    return partition_.unsettled().size() < kUnsettledMax && node_.unsettled < kUnsettledOfNodeMax;
-  }
+  // Below the bounds of what is not settled, and with all verdicts of the takeover.
+  bool may_enter() const;
 
   // -- from the other replicas
   void on_promise(NodeNumber from, const Promise& promise);

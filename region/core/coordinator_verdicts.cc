@@ -172,8 +172,13 @@ void Coordinator::reject_blocked(Errc code, const char* why, Instant due) {
 
 // -- what enters from elsewhere (rule 11)
 
+bool Coordinator::may_enter() const {
+  return partition_.unsettled().size() < kUnsettledMax && node_.unsettled < kUnsettledOfNodeMax &&
+         std::all_of(verdicts_.begin(), verdicts_.end(), [this](const Dot& dot) { return held_by_w(dot); });
+}
+
 bool Coordinator::enter(const Entry& entry) {
-  if (!may_enter() || !open()) return false;
+  if (!may_enter()) return false;
   auto delta = crdt::decode_delta(entry.delta);
   if (!delta) return true;  // broken for good; the sender's log says why
   Entry in = entry;

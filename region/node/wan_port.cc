@@ -30,7 +30,7 @@ bool WanPort::read(PartitionId partition, const storage::Outbox::Entry& entry, B
   return true;
 }
 
-bool WanPort::has_room(PartitionId id) const {
+bool WanPort::may_enter(PartitionId id) const {
   const region::Coordinator* coordinator = node_.peek_coordinator(id);
   return coordinator != nullptr && coordinator->may_enter() && node_.state().store.has_room();
 }

@@ -29,7 +29,7 @@ class WanPort final : public wan::Port {
   }
   bool read(PartitionId partition, const storage::Outbox::Entry& entry, Bytes& delta) const override;
   bool enter(PartitionId partition, BytesView delta) override { return node_.enter(partition, delta); }
-  bool has_room(PartitionId partition) const override;
+  bool may_enter(PartitionId partition) const override;
   bool mark(PartitionId partition, crdt::Hlc at_least) override { return node_.mark(partition, at_least); }
   crdt::Hlc marked(PartitionId partition) const override {
     const region::Coordinator* coordinator = node_.peek_coordinator(partition);

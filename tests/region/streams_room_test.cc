@@ -1,16 +1,19 @@
-// A region that has no room for what another one sends, for a moment or for long: what it drops comes again
-// as soon as there is room, and not when the sender's patience ends.
+// A region that cannot take what another one sends, for lack of room or because a takeover collects verdicts,
+// and a replica that has no room for what its coordinator sends: what they drop comes again as soon as they
+// can take it, and not when the sender's patience ends.
 
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
 #include "region/core/message.h"
+#include "tests/region/frames.h"
 #include "tests/region/serving.h"
 #include "tests/region/world.h"
 #include "wan/core/message.h"
 
 using namespace atolldb;
+using atolldb::testing::has;
 using atolldb::testing::World;
 using atolldb::testing::WorldOptions;
 using region::Outcome;
@@ -48,6 +51,25 @@ bool invites(BytesView frame) {
   } look;
   if (region::decode_header(frame)) (void)region::dispatch(frame, look);
   return look.acks.again;
+}
+
+// Whether a frame brings updates of another region. They lie in a message of region/core.
+bool has_batch(BytesView frame) {
+  struct Look : region::MessageHandler {
+    void on_wan(BytesView message) override { (void)wan::dispatch(message, batches); }
+    struct Batches : wan::MessageHandler {
+      void on(const wan::Open&) override {}
+      void on(const wan::Batch&) override { found = true; }
+      void on(const wan::Ack&) override {}
+      void on(const wan::Marker&) override {}
+      void on(const wan::Exchange&) override {}
+      void on(const wan::AskMarker&) override {}
+      void on(const wan::SessionMarker&) override {}
+      bool found = false;
+    } batches;
+  } look;
+  if (region::decode_header(frame)) (void)region::dispatch(frame, look);
+  return look.batches.found;
 }
 
 void set_many(World& world, int first, int count, size_t bytes, Duration between) {
@@ -134,4 +156,55 @@ TEST_CASE("streams: the word that there is room is lost, it is said again before
     CAPTURE(name);
     CHECK(region["streams_stalled"] == 0);
   }
+}
+
+TEST_CASE("streams: a delta comes while a takeover collects verdicts, it is asked for once they are there",
+          "[region]") {
+  WorldOptions options;
+  options.regions = 2;
+  options.partitions = 1;
+  options.wan_delay_us = 1'000;
+  World world(options);
+  start(world);
+  const auto ask = [](region::Op op, Bytes key, Bytes value) {
+    region::Request request;
+    request.op = op;
+    request.key = std::move(key);
+    request.value = std::move(value);
+    request.deadline_ms = 30'000;
+    return request;
+  };
+  REQUIRE(world.set(world.node(0, 0), "k", "a").outcome == Outcome::done);
+  REQUIRE(world.run_until([&] { return world.converged(); }));
+  // First and another one have a conditional write, and only first has heard that it is settled.
+  const NodeNumber first = world.call(world.node(0, 0), ask(region::Op::route, "k", {})).coordinator;
+  const NodeNumber third = world.node(0, first == world.node(0, 2) ? 0 : 2), far = world.node(1, 0);
+  world.loses = [&](NodeNumber from, NodeNumber to, BytesView frame) {
+    return from == first && (to == third || has(frame, region::MessageType::progress));
+  };
+  REQUIRE(world.call(first, ask(region::Op::append, "k", "b")).number == 2);
+  for (uint32_t i = 0; i < 3; ++i) world.kill(world.node(0, i), false);
+  // First takes over again with third, which does not get the verdict for a while.
+  bool open = false;
+  int kept_back = 0;
+  world.loses = [&](NodeNumber from, NodeNumber to, BytesView frame) {
+    if (open || from != first || to != third || !has(frame, region::MessageType::append)) return false;
+    return ++kept_back, true;
+  };
+  world.start(first);
+  world.start(third);
+  REQUIRE(world.run_until([&] { return kept_back == 2; }));
+  world.run_for(Duration::seconds(3));  // of four, until the verdict is sent once more
+  bool came = false;
+  world.loses = [&, keeps_back = world.loses](NodeNumber from, NodeNumber to, BytesView frame) {
+    came = came || (to == first && has_batch(frame));
+    return keeps_back(from, to, frame);
+  };
+  REQUIRE(world.set(far, "x", "1").outcome == Outcome::done);
+  const uint64_t waits = world.send(first, ask(region::Op::set, "y", "1"));
+  world.run_for(Duration::millis(100));
+  REQUIRE_FALSE(world.response(waits));
+  open = true;
+  REQUIRE(world.run_until([&] { return world.response(waits).has_value(); }, Duration::seconds(2)));
+  CHECK(world.run_until([&] { return world.get(first, "x").found; }, Duration::millis(200)));
 }

@@ -35,7 +35,7 @@ struct Ack {
   PartitionId partition{};
   NodeNumber coordinator{};  // of the acknowledging region: whom to send to
   crdt::DotSet settled;      // of the actors of the receiver's region: logged by W replicas over there
-  bool again = false;        // something was dropped for lack of room, and there is some: send the rest again
+  bool again = false;        // something was dropped that may enter now: send the rest again
 };
 struct Marker {  // all that entered the sender's partition up to this stamp is in this clock
   PartitionId partition{};

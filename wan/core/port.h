@@ -38,8 +38,8 @@ class Port {
   virtual bool read(PartitionId partition, const storage::Outbox::Entry& entry, Bytes& delta) const = 0;
   // A delta of another region enters here. False: not now; it will be sent again.
   virtual bool enter(PartitionId partition, BytesView delta) = 0;
-  // Whether it was for lack of room, which comes back by itself.
-  virtual bool has_room(PartitionId partition) const = 0;
+  // Whether there is nothing that passes by itself in its way: no room, or a takeover that collects verdicts.
+  virtual bool may_enter(PartitionId partition) const = 0;
   // For sessions that go to another region: asks this partition's coordinator here for a marker at a stamp or
   // above it; none: above all that has entered. Streams::handle_marked() says when it is there. False: never.
   virtual bool mark(PartitionId partition, crdt::Hlc at_least) = 0;

@@ -307,8 +307,8 @@ bool Streams::misses(PartitionId partition, const Receiving& receiving) const {
   return receiving.missing && !port_.settled(partition).contains(*receiving.missing);
 }
 
-// There is room again: who sent what was dropped would not know before its patience ends. A few at a time,
-// or all of them together would fill it at once. At most so many are looked at.
+// What was dropped may enter now: who sent it would not know before its patience ends. A few at a time, or
+// all of them together would fill the room at once. At most so many are looked at.
 void Streams::invite(size_t looks) {
   for (size_t left = std::min(looks, dropped_.size()); left > 0 && invited_ < kInvitedMax; --left) {
     const Key key = dropped_.front();
@@ -316,7 +316,7 @@ void Streams::invite(size_t looks) {
     const auto at = receiving_.find(key);
     if (at == receiving_.end()) continue;
     const bool ours = port_.coordinates(key.first);  // else whoever coordinates now hears from the sender
-    if (ours && !port_.has_room(key.first)) {
+    if (ours && !port_.may_enter(key.first)) {
       dropped_.push_back(key);
       continue;
     }
@@ -363,7 +363,7 @@ void Streams::on(const Batch& m) {
   if (std::exchange(receiving.invited, false) && invited_ > 0) --invited_;
   const auto dropped = std::find_if_not(m.deltas.begin(), m.deltas.end(),
                                         [&](BytesView delta) { return port_.enter(m.partition, delta); });
-  if (dropped != m.deltas.end() && !port_.has_room(m.partition)) {
+  if (dropped != m.deltas.end() && !port_.may_enter(m.partition)) {
     if (!misses(m.partition, receiving))
       if (const auto delta = crdt::decode_delta(*dropped)) receiving.missing = delta->dot();
     if (!std::exchange(receiving.dropped, true)) dropped_.push_back(key);

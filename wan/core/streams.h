@@ -6,7 +6,7 @@
 //                                    <------    Ack(p, what W replicas of B have of A's)
 //   Batch(p, settled deltas)         ------>    enter like writes, show once settled
 //                                    <------    Ack(p, ...)           every now and then
-//                                    <------    Ack(p, ..., again)    what came found no room; now there is
+//                                    <------    Ack(p, ..., again)    what came could not enter; now it can
 //   Marker(p, stamp, clock of A's)   ------>    "up to this stamp I have seen all of A"
 //   SessionMarker(p, stamp, clock)   ------>    "I have all that a session can have been shown there"
 //                                    <------    AskMarker(p, stamp)   where a session waits for one
@@ -104,7 +104,7 @@ class Streams final : private MessageHandler {
     NodeNumber sender{};
     bool ack_due = false;        // in acks_
     size_t unacked = 0;          // bytes that came since the last acknowledgement
-    bool dropped = false;        // something of it found no room; in dropped_
+    bool dropped = false;        // something of it could not enter; in dropped_
     bool invited = false;        // the sender was told to send that again, and nothing has come since
     std::optional<Dot> missing;  // the first that was dropped
     uint32_t invitations = 0;
@@ -196,7 +196,7 @@ class Streams final : private MessageHandler {
   std::set<PartitionId> marking_;                  // and those that wait for all to be settled
   std::map<PartitionId, Instant> answered_;        // sessions were, and a marker is due then
   std::map<PartitionId, Instant> session_marked_;  // when one last was, a second ago at most
-  std::deque<Key> dropped_;                        // they wait for room, in turn
+  std::deque<Key> dropped_;                        // they wait until they may enter, in turn
   size_t invited_ = 0;                             // since the last tick, and not heard of yet
   std::set<Key> missing_;                          // invited, and what was dropped may not be there yet
   std::set<Key> uncovered_;                        // session markers wait for what they name
