@@ -427,6 +427,7 @@ void Node::handle_tick(Now now) {
   look_for_sweeps();
   checkpoint();
   ask_again();
+  ask_for_missing();
   beat();
   if (quiet()) next_tick_ = now.monotonic + kIdleTickEvery;
 }
@@ -498,7 +499,7 @@ void Node::sweep() {
 bool Node::quiet() const {
   return sweeping_.empty() && awake_.empty() && router_.in_work() == 0 && exchanges_.idle() &&
          !state_.joining && state_.standing == Standing::vote && state_.damaged.empty() && dropped_.empty() &&
-         !state_.leaving && !full_;
+         asked_again_.empty() && !state_.leaving && !full_;
 }
 
 // Ten minutes after they were made, a bounded number in each second.

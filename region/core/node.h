@@ -131,6 +131,18 @@ class Node final : private MessageHandler {
   void look_for_room();
   void ask_again();
   void send_again();
+  // Of what its coordinator sent and there was no room for, the first.
+  struct Dropped {
+    Epoch epoch;  // the coordinator's
+    Dot dot;
+    bool carried_out = false;  // it waits here, and its verdict is to be carried out
+    Instant asked;             // for all from it on, when last and how often
+    uint32_t asks = 0;
+  };
+  void dropped(PartitionId id, const Dropped& what);
+  bool is_missing(PartitionId id, const Dropped& what) const;
+  void ask_again(PartitionId id, Dropped& what);
+  void ask_for_missing();
   bool take(PartitionId id, const Entry& entry);
   std::optional<NodeNumber> first_fit(const Partition& partition) const;
   bool preferred(const Partition& partition) const;
@@ -174,8 +186,8 @@ class Node final : private MessageHandler {
   size_t swept_in_checkpoint_ = 0;  // rows, since the one that runs began
   std::vector<Partition*> awake_;
   bool full_ = false;
-  bool had_room_ = true;                  // when the store was asked last
-  std::map<PartitionId, Epoch> dropped_;  // appends found no room: of these epochs
+  bool had_room_ = true;  // when the store was asked last
+  std::map<PartitionId, Dropped> dropped_, asked_again_;
   std::optional<Instant> room_lost_;
   std::map<PartitionId, Instant> takeover_after_;
   uint32_t disk_start_ = 0;

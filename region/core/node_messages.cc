@@ -11,6 +11,9 @@ namespace {
 constexpr size_t kLateBytes = 512u << 10;   // of one message
 constexpr size_t kLateBytesMax = 4u << 20;  // for one Prepare
 constexpr uint64_t kEpochNumberMax = uint64_t{1} << 60;
+constexpr Duration kAskAgainEvery =
+    Duration::millis(200);  // well above the way to another node of the region
+constexpr uint32_t kAsksMax = 8;
 
 // A coordinator that others have gone past is told so, by who fenced it or by who asks for another.
 bool hears_of_higher_epochs() { return !canary(Canary::fenced_goes_on); }
@@ -37,7 +40,7 @@ void Node::on(const Append& m) {
     if (!delta || entry.epoch > m.epoch) break;
     const Merged merged = partition->merge(m.epoch, entry, *delta);
     if (merged == Merged::damaged) return;
-    if (merged == Merged::no_room) dropped_[m.partition] = m.epoch;
+    if (merged == Merged::no_room) dropped(m.partition, {m.epoch, delta->dot()});
     if (merged == Merged::no_room) continue;  // a remove behind it may find room all the same
     if (merged == Merged::not_ready) break;
     dots.insert(delta->dot());
@@ -79,9 +82,43 @@ void Node::ask_again() {
   if (state_.store.has_room()) send_again();
 }
 
+// The first of a partition: what comes when it is asked for may be newer, and itself be dropped.
+void Node::dropped(PartitionId id, const Dropped& what) {
+  const auto asked = asked_again_.find(id);
+  const bool earlier =
+      asked != asked_again_.end() && asked->second.epoch == what.epoch && is_missing(id, asked->second);
+  const Dropped& first = earlier ? asked->second : what;
+  Dropped& noted = dropped_.emplace(id, first).first->second;
+  if (noted.epoch != what.epoch) noted = first;
+}
+
+bool Node::is_missing(PartitionId id, const Dropped& what) const {
+  const Partition& partition = *peek(id);
+  return partition.promised <= what.epoch && !partition.data.clock().contains(what.dot) &&
+         (what.carried_out || partition.pending(what.dot) == nullptr);
+}
+
 void Node::send_again() {
-  for (const auto& [id, epoch] : std::exchange(dropped_, {}))
-    if (peek(id)->promised <= epoch) state_.out.send(epoch.node, SendAgain{id, epoch});
+  for (auto& [id, what] : std::exchange(dropped_, {})) {
+    what.asks = 0;
+    asked_again_.insert_or_assign(id, what);
+    ask_again(id, asked_again_.at(id));
+  }
+}
+
+void Node::ask_again(PartitionId id, Dropped& what) {
+  ++what.asks;
+  what.asked = state_.now.monotonic;
+  if (peek(id)->promised <= what.epoch) state_.out.send(what.epoch.node, SendAgain{id, what.epoch});
+}
+
+// The word that there is room may be lost, and so may what it brings.
+void Node::ask_for_missing() {
+  std::erase_if(asked_again_, [this](const auto& asked) {
+    return asked.second.asks == kAsksMax || !is_missing(asked.first, asked.second);
+  });
+  for (auto& [id, what] : asked_again_)
+    if (!dropped_.contains(id) && state_.now.monotonic - what.asked >= kAskAgainEvery) ask_again(id, what);
 }
 
 void Node::on(const SendAgain& m) {
@@ -252,7 +289,7 @@ void Node::carry_out(Partition& partition, const Progress& m) {
     if (partition.carry_out(dot))
       dots.insert(dot);
     else if (!state_.damaged.contains(m.partition))
-      dropped_[m.partition] = m.epoch;  // asked for when there is room
+      dropped(m.partition, {m.epoch, dot, true});  // asked for when there is room
   }
   if (!dots.empty() && state_.standing == Standing::vote && partition.promised == m.epoch &&
       !state_.damaged.contains(m.partition))

@@ -208,3 +208,41 @@ TEST_CASE("streams: a delta comes while a takeover collects verdicts, it is aske
   REQUIRE(world.run_until([&] { return world.response(waits).has_value(); }, Duration::seconds(2)));
   CHECK(world.run_until([&] { return world.get(first, "x").found; }, Duration::millis(200)));
 }
+
+TEST_CASE("streams: a replica's word that it has room is lost, it is said again before patience ends",
+          "[region]") {
+  WorldOptions options;
+  options.regions = 1;
+  options.w = 3;
+  options.r = 1;
+  options.partitions = 1;
+  options.memtable_bytes = 64u << 10;
+  World world(options);
+  start(world);
+  region::Request route;
+  route.op = region::Op::route;
+  route.key = "k";
+  const NodeNumber first = world.call(world.node(0, 0), route).coordinator;
+  const NodeNumber slow = world.node(0, first == world.node(0, 1) ? 2 : 1);
+  world.set_sync_time(slow, Duration::millis(4));  // a checkpoint takes 20 of them
+  size_t lost = 0;
+  world.loses = [&](NodeNumber from, NodeNumber, BytesView frame) {
+    const bool one = lost == 0 && from == slow && has(frame, region::MessageType::send_again);
+    lost += one ? 1 : 0;
+    return one;
+  };
+  std::vector<uint64_t> sent;
+  for (int i = 0; i < 250; ++i) {
+    region::Request request;
+    request.op = region::Op::set;
+    request.key = "k" + std::to_string(i);
+    request.value = Bytes(500, 'v');
+    sent.push_back(world.send(first, std::move(request)));
+    world.run_for(Duration::micros(200));
+  }
+  REQUIRE(world.run_until([&] { return lost == 1; }, Duration::millis(500)));
+  const auto done = [&](uint64_t one) {
+    return world.response(one) && world.response(one)->outcome == Outcome::done;
+  };
+  CHECK(world.run_until([&] { return std::all_of(sent.begin(), sent.end(), done); }, Duration::seconds(1)));
+}
