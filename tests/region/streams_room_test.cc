@@ -246,3 +246,33 @@ TEST_CASE("streams: a replica's word that it has room is lost, it is said again 
   };
   CHECK(world.run_until([&] { return std::all_of(sent.begin(), sent.end(), done); }, Duration::seconds(1)));
 }
+
+TEST_CASE("streams: a region was away, what is lost when it is back is waited for as long as ever",
+          "[region]") {
+  World world([] {
+    WorldOptions options = three_regions();
+    options.regions = 2;
+    options.partitions = 1;
+    return options;
+  }());
+  start(world);
+  world.run_for(Duration::seconds(2));
+  const NodeNumber here = world.node(0, 0), away = world.node(1, 0);
+  REQUIRE(world.set(here, "k", "1").outcome == Outcome::done);
+  for (int i = 0; i < 3; ++i) {  // each time something is under way to it
+    world.kill(away);
+    REQUIRE(world.set(here, "k", "2").outcome == Outcome::done);
+    world.run_for(Duration::seconds(8));
+    size_t lost = 0;
+    world.loses = [&](NodeNumber from, NodeNumber, BytesView frame) {
+      const bool one = lost == 0 && from == here && has_batch(frame);
+      lost += one ? 1 : 0;
+      return one;
+    };
+    world.start(away);
+    REQUIRE(world.run_until([&] { return lost == 1; }));
+    CHECK(world.run_until([&] { return world.converged(); }, Duration::millis(4'500)));
+    world.loses = {};
+    require_converged(world);
+  }
+}

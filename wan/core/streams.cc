@@ -167,7 +167,10 @@ bool Streams::tick_sending(PartitionId partition, RegionId region) {
   Sending& sending = this->sending(partition, region);
   const bool down = sending.open && !port_.up(sending.target);
   if (down || (sending.open && sending.stream.stalled(now_.monotonic, port_.outbox(partition), kPatience))) {
-    sending.stream.rewind();
+    if (down)
+      sending.stream.go_back();  // that it was away says nothing of how long its answers take
+    else
+      sending.stream.rewind();
     sending.open = false;
     ++(down ? losses_[region].streams : losses_[region].stalls);
   }
