@@ -308,10 +308,13 @@ void Coordinator::refuse_for_room(const Request& request, const ReplyTo& to, Ins
   node_.out.reply(to, filled(failed({Errc::full, some ? kReserveOnly : kNoRoom})));
 }
 
-void Coordinator::write(const Request& request, const ReplyTo& to, Instant deadline) {
+void Coordinator::write(const Request& request, const ReplyTo& from, Instant deadline) {
   Bytes request_id;
-  if (request.id && decide_by_id(request, to, deadline, request_id)) return;
-  if (!has_room_for(request)) return refuse_for_room(request, to, deadline);
+  if (request.id && decide_by_id(request, from, deadline, request_id)) return;
+  if (!has_room_for(request)) return refuse_for_room(request, from, deadline);
+  ReplyTo sure;  // nobody has counted it: it would have been found
+  if (from.unsure) (sure = from).unsure = false;
+  const ReplyTo& to = from.unsure ? sure : from;
   const auto in_flight = partition_.unsettled_of(request.key);
   if (partition_.unsettled().size() >= kUnsettledMax || node_.unsettled >= kUnsettledOfNodeMax ||
       (in_flight != nullptr && in_flight->size() >= kUnsettledOfKeyMax))
@@ -363,7 +366,7 @@ void Coordinator::write(const Request& request, const ReplyTo& to, Instant deadl
   const Merged merged = partition_.merge(epoch_, entry, *mutation->delta);
   if (merged == Merged::damaged)
     return node_.out.reply(to, filled(failed({Errc::unavailable, kBeingRepaired})));
-  if (merged == Merged::no_room) return refuse_for_room(request, to, deadline);
+  if (merged == Merged::no_room) return refuse_for_room(request, from, deadline);
   ensure(merged == Merged::merged, "a fresh delta merges");
   entered(dot, entry);
   wait(std::move(waiting));

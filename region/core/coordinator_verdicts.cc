@@ -152,18 +152,23 @@ void Coordinator::return_blocked(std::deque<Blocked>& queue) {
   queue.clear();
 }
 
-// Those that are due: nothing of them has happened.
+// Those that are due: nothing of them has happened. Of an increment that is asked about again, nobody can say
+// so here.
 void Coordinator::reject_blocked(Errc code, const char* why, Instant due) {
   for (auto at = blocked_.begin(); at != blocked_.end();) {
-    std::erase_if(at->second, [&](const Blocked& blocked) {
+    std::erase_if(at->second, [&](Blocked& blocked) {
       if (due < blocked.deadline) return false;
+      node_.blocked_bytes -= bytes_of(blocked.request);
+      --node_.waiting;
+      if (blocked.to.unsure) {
+        node_.returned.push_back({std::move(blocked.to), std::move(blocked.request), blocked.deadline});
+        return true;
+      }
       Response rejected;
       rejected.outcome = Outcome::rejected;
       rejected.code = code;
       rejected.message = why;
       node_.out.reply(blocked.to, filled(std::move(rejected)));
-      node_.blocked_bytes -= bytes_of(blocked.request);
-      --node_.waiting;
       return true;
     });
     at = at->second.empty() ? blocked_.erase(at) : std::next(at);

@@ -43,6 +43,7 @@ void Outgoing::open_gates(storage::LogPosition durable) {
 
 void Outgoing::reply(const ReplyTo& to, Response&& response) {
   response.correlation = to.correlation;
+  if (to.unsure && response.outcome == Outcome::rejected) response.outcome = Outcome::unknown;
   if (to.token == 0) {
     replies_.push_back({to.client, std::move(response)});
     return;

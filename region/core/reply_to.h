@@ -13,6 +13,9 @@ struct ReplyTo {
   Bytes client;  // the client's route; empty when forwarded
   uint64_t correlation = 0;
   uint64_t turn = 0;  // requests that came to this node are placed in this order
+  // Of an increment that this node has named: an earlier attempt may have been counted, and what is said of
+  // this one says nothing of that.
+  bool unsure = false;
   // With token != 0, it was forwarded:
   NodeNumber via{};
   uint64_t token = 0;

@@ -77,7 +77,12 @@ void Router::take_returned() {
     job.to = std::move(one.to);
     job.request = std::move(one.request);
     job.deadline = one.deadline;
-    park(std::move(job));
+    if (std::exchange(job.to.unsure, false)) {
+      job.named = true;
+      wait_again(std::move(job));
+    } else {
+      park(std::move(job));
+    }
   }
 }
 
@@ -172,7 +177,8 @@ Router::Placed Router::place(Job& job) {
     if (const auto way = ways_.find(partition);
         way != ways_.end() && !job.request.forwarded && !may_go(way->second))
       return Placed::nobody;
-    if (job.unsure) decided(job);
+    if (job.unsure) decided(job);  // or told anew, where it is handed back
+    job.to.unsure = job.unsure;
     coordinator->execute(job.request, job.to, job.deadline);
     take_returned();
     return Placed::yes;

@@ -94,12 +94,17 @@ void Router::retry_unsure(PartitionId partition) {
   std::set<From> still;  // nor does one of them overtake another
   for (auto at = of->second.begin(); at != of->second.end();) {
     const auto one = at++;
-    Job& job = one->second;
-    From where = from(job);
-    if (!still.contains(where) && now >= job.again && place(job) == Placed::yes) {
-      of->second.erase(one);
+    From where = from(one->second);
+    if (!still.contains(where) && now >= one->second.again) {
+      auto taken = of->second.extract(one);
+      const uint64_t turn = taken.key();
       --unsure_count_;
-      continue;
+      if (place(taken.mapped()) != Placed::yes) {
+        ++unsure_count_;
+        of->second.insert(std::move(taken));
+      } else if (!of->second.contains(turn)) {  // else it was handed back at once
+        continue;
+      }
     }
     if (!where.first.empty()) still.insert(std::move(where));
   }

@@ -98,6 +98,63 @@ TEST_CASE("increment: its coordinator dies before it answers, it counts once and
   }
 }
 
+TEST_CASE("increment: it waits at a coordinator that is deposed, and is asked about at the next one",
+          "[G4][region]") {
+  Ring ring;
+  World& world = *ring.world;
+  ring.wait(ring.add(5'000));
+  const auto coordinator = [&](NodeNumber asked) {
+    Request route;
+    route.op = Op::route;
+    route.key = "n";
+    return world.call(asked, std::move(route)).coordinator;
+  };
+  // The door is the one that takes over.
+  const NodeNumber first = ring.coordinating;
+  world.kill(first, false);
+  REQUIRE(world.run_until([&] { return world.serving(); }));
+  if (coordinator(ring.door) != ring.door) std::swap(ring.door, ring.third);
+  world.start(first);
+  REQUIRE(world.run_until([&] { return coordinator(ring.door) == first && world.converged(); }));
+  // First and the door have a conditional write that is not settled, and an increment that is, of which the
+  // door does not hear.
+  bool deaf = true;
+  world.loses = [&](NodeNumber from, NodeNumber to, BytesView frame) {
+    if (to == ring.third && from == first && has(frame, MessageType::append)) return true;
+    if (deaf && to == first && has(frame, MessageType::ack)) return true;
+    return from == first && to == ring.door && has(frame, MessageType::forward_reply);
+  };
+  Request conditional;
+  conditional.op = Op::set;
+  conditional.key = "other";
+  conditional.condition = region::Condition::absent;
+  world.send(first, std::move(conditional));
+  world.run_for(Duration::millis(20));
+  deaf = false;
+  const uint64_t sent = ring.add(30'000);
+  world.run_for(Duration::millis(20));
+  world.kill(first, false);
+  // The door takes over, and waits for the verdict to be known; then first again.
+  world.loses = [&](NodeNumber from, NodeNumber, BytesView frame) {
+    return from == ring.door && has(frame, MessageType::append);
+  };
+  REQUIRE(world.run_until([&] { return coordinator(ring.door) == ring.door; }));
+  world.run_for(Duration::millis(700));
+  REQUIRE_FALSE(world.response(sent));
+  world.cut(ring.door, ring.third);
+  world.cut(ring.door, first);
+  world.start(first);
+  REQUIRE(world.run_until([&] { return coordinator(ring.third) == first; }));
+  REQUIRE_FALSE(world.response(sent));
+  world.loses = {};
+  world.heal();
+  const Response answer = ring.wait(sent);
+  CAPTURE(answer.message);
+  CHECK(answer.outcome == Outcome::done);
+  CHECK(answer.value.empty());
+  CHECK(world.get(ring.third, "n").value == "2");
+}
+
 TEST_CASE("increment: nobody can tell before its deadline, it is unknown and no other client has waited",
           "[G4][region]") {
   Ring ring;
