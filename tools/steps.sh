@@ -64,7 +64,7 @@ step() {
 }
 
 # configure BUILD_DIR OPTION...: sets the build folder up, or gives one that is there these options. A new one compiles
-# files in batches: whoever comes for the first time waits half as long.
+# files in batches: whoever comes for the first time waits less.
 configure() {
   local dir=$1
   shift
